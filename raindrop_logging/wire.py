@@ -1,0 +1,49 @@
+"""Facts of Raindrop's HTTP contract: lanes, routes, header names and limits.
+
+Source: the published HTTP API documentation, and where it is silent what the official clients send. The road
+writes by these facts, the Workshop reads by them; neither imports the other.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+CLOUD_ENDPOINT: Final = "https://api.raindrop.ai/v1/"
+WORKSHOP_ENDPOINT: Final = "http://localhost:5899/v1/"
+WORKSHOP_PORT: Final = 5899
+
+PROJECT_HEADER: Final = "X-Raindrop-Project-Id"
+PROJECT_SLUG: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+MAX_EVENT_BYTES: Final = 1_048_576
+"""UTF-8 bytes of one event; the documentation's 1 MB, which the gateway counts per request."""
+
+TRUNCATION_MARKER: Final = "...[truncated by raindrop]"
+"""Ends every text that was shortened; it counts towards the cap."""
+
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/x-protobuf"
+
+
+class Lane(StrEnum):
+    """A kind of delivery: one route, one body shape, one state of health."""
+
+    EVENTS = "events"
+    PARTIALS = "partials"
+    SIGNALS = "signals"
+    USERS = "users"
+    TRACES = "traces"
+
+
+ROUTES: Final[dict[Lane, str]] = {
+    Lane.EVENTS: "events/track",
+    Lane.PARTIALS: "events/track_partial",
+    Lane.SIGNALS: "signals/track",
+    Lane.USERS: "users/identify",
+    Lane.TRACES: "traces",
+}
+"""Paths below the endpoint (which ends in `/v1/`)."""
+
+ARRAY_LANES: Final = frozenset({Lane.EVENTS, Lane.SIGNALS})
+"""Lanes whose request body is a JSON array of items; partials and users take one object a request."""
