@@ -1,0 +1,453 @@
+"""All keys of `RaindropHandler` as one frozen value, read once at set-up.
+
+A value comes from the handler's key (the dictConfig file), else from its ``RAINDROP_*`` variable, else from the default.
+``env://NAME`` reads another variable, in any key. What cannot work is refused here with the key, the value and the
+rule; keys whose behaviour this version does not bring are refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NoReturn, TypedDict
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from raindrop_logging import wire
+from raindrop_logging.errors import SettingsError
+
+Mode = Literal["thread", "sync", "off"]
+WhenFull = Literal["drop_oldest", "drop_newest", "block"]
+Durability = Literal["memory", "spill", "journal"]
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+class Secret:
+    """A text that no repr, format, pickle or JSON shows; `reveal` is the only way in."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself; for the header that carries it, and nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What a handler was told, checked. Times are seconds, sizes are bytes.
+
+    The names, defaults and meanings are the README's configuration table.
+    """
+
+    write_key: Secret | None = None
+    endpoint: str = wire.CLOUD_ENDPOINT
+    project_id: str | None = None
+    tracing: bool = True
+    mode: Mode = "thread"
+    workshop: str | None = None
+    enabled: bool = True
+    debug: bool = False
+    wizard_session: str | None = None
+    service_name: str = "raindrop-logging"
+    service_version: str | None = None
+    max_queue_size: int = 10_000
+    max_queue_bytes: int = 64 * MIB
+    when_full: WhenFull = "drop_oldest"
+    block_timeout: float = 5.0
+    upload_size: int = 500
+    upload_bytes: int = 1 * MIB
+    upload_interval: float = 1.0
+    partial_flush_interval: float = 1.0
+    trace_flush_interval: float = 1.0
+    trace_batch_size: int = 50
+    trace_queue_size: int = 5_000
+    max_open_interactions: int = 10_000
+    interaction_ttl: float = 3_600.0
+    timeout: float = 15.0
+    retry_budget: float = 300.0
+    base_delay: float = 1.0
+    max_delay: float = 30.0
+    jitter: float = 0.2
+    max_attempts: int | None = None
+    shutdown_timeout: float = 3.0
+    durability: Durability = "memory"
+    spool_dir: str | None = None
+    spool_max_bytes: int = 256 * MIB
+    proxy: str | None = None
+    verify: bool | str = True
+    redact: bool = False
+    max_text_chars: int = 1_000_000
+    defaults: tuple[tuple[str, Any], ...] = ()
+    breadcrumbs: None = None
+
+
+class SettingsDict(TypedDict, total=False):
+    """The handler's keys as a configuration file gives them; see `Settings`."""
+
+    write_key: str | None
+    endpoint: str
+    project_id: str | None
+    tracing: bool
+    mode: Mode
+    workshop: bool | str | None
+    enabled: bool
+    debug: bool
+    wizard_session: str | None
+    service_name: str
+    service_version: str | None
+    max_queue_size: int
+    max_queue_bytes: int
+    when_full: WhenFull
+    block_timeout: float
+    upload_size: int
+    upload_bytes: int
+    upload_interval: float
+    partial_flush_interval: float
+    trace_flush_interval: float
+    trace_batch_size: int
+    trace_queue_size: int
+    max_open_interactions: int
+    interaction_ttl: float
+    timeout: float
+    retry_budget: float
+    base_delay: float
+    max_delay: float
+    jitter: float
+    max_attempts: int | None
+    shutdown_timeout: float
+    durability: Durability
+    spool_dir: str | None
+    spool_max_bytes: int
+    proxy: str | None
+    verify: bool | str
+    redact: bool | list[str] | str
+    max_text_chars: int
+    defaults: Mapping[str, Any]
+    breadcrumbs: Mapping[str, Any] | None
+
+
+# ---- reading one value ---------------------------------------------------------------------------------------------
+
+Reader = Callable[[str, Any], Any]
+
+
+def _refuse(key: str, value: Any, rule: str) -> NoReturn:
+    shown = "(not shown)" if key in _NEVER_SHOWN else repr(value)[:120]
+    raise SettingsError(f"'{key}' is {shown}: {rule}")
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        _refuse(key, value, "it must be a text")
+    return value.strip()
+
+
+_WORDS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def _truth(key: str, value: Any) -> bool:
+    if isinstance(value, str):
+        value = _WORDS.get(value.strip().lower(), value)
+    if not isinstance(value, bool):
+        _refuse(key, value, "it must be true or false")
+    return value
+
+
+def _number(low: float, unit: str, *, above: bool = False) -> Reader:
+    sign = "above" if above else "at least"
+
+    def read(key: str, value: Any) -> float:
+        number = _parsed(key, value, float, f"it must be a number of {unit}, {sign} {low:g}")
+        if not math.isfinite(number) or number < low or (above and number == low):
+            _refuse(key, value, f"it must be a number of {unit}, {sign} {low:g}")
+        return number
+
+    return read
+
+
+def _whole(low: int, unit: str) -> Reader:
+    def read(key: str, value: Any) -> int:
+        number = _parsed(key, value, int, f"it must be a whole number of {unit}, at least {low}")
+        if number < low:
+            _refuse(key, value, f"it must be a whole number of {unit}, at least {low}")
+        return int(number)
+
+    return read
+
+
+def _parsed(key: str, value: Any, kind: type, rule: str) -> Any:
+    if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+        _refuse(key, value, rule)
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        _refuse(key, value, rule)
+
+
+_UNITS: Final = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": 1024 * MIB, "kb": 1000, "mb": 10**6, "gb": 10**9}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
+
+
+def _size(key: str, value: Any) -> int:
+    rule = "it must be a size of at least 1 KiB: a number of bytes, or a text such as '64 MiB'"
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None or match[2].lower() not in _UNITS:
+            _refuse(key, value, rule)
+        value = int(float(match[1]) * _UNITS[match[2].lower()])
+    if isinstance(value, bool) or not isinstance(value, int) or value < KIB:
+        _refuse(key, value, rule)
+    return value
+
+
+def _one_of(*allowed: str, later: tuple[str, ...] = ()) -> Reader:
+    def read(key: str, value: Any) -> str:
+        if value in later:
+            _refuse(key, value, f"this version does not bring it yet; it has {' | '.join(allowed)}")
+        if value not in allowed:
+            near = difflib.get_close_matches(str(value), allowed, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            _refuse(key, value, f"allowed is {' | '.join(allowed)}{hint}")
+        return str(value)
+
+    return read
+
+
+def _not_yet(default: Any, what: str) -> Reader:
+    def read(key: str, value: Any) -> Any:
+        if value != default:
+            _refuse(key, value, f"{what} is not in this version yet; leave the key out")
+        return default
+
+    return read
+
+
+def _write_key(key: str, value: Any) -> Secret | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value.strip()):
+        _refuse(key, value, "it must be one line of visible ASCII characters; copy it again from the dashboard")
+    return Secret(value.strip())
+
+
+_ENDPOINT = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", re.IGNORECASE)
+
+
+def _endpoint(key: str, value: Any) -> str:
+    rule = "it must be an http(s) address without user, query or fragment, such as https://api.raindrop.ai/v1/"
+    if not isinstance(value, str):
+        _refuse(key, value, rule)
+    address = value.strip()
+    if not _ENDPOINT.fullmatch(address) or not _has_good_port(address):
+        raise SettingsError(f"'{key}' is not usable: {rule}")
+    scheme, _, rest = address.partition("://")
+    return f"{scheme.lower()}://{rest}" + ("" if rest.endswith("/") else "/")
+
+
+def _has_good_port(address: str) -> bool:
+    host = address.partition("://")[2].partition("/")[0]
+    _, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):
+        return True
+    return port.isdigit() and 0 < int(port) < 65536
+
+
+def _project(key: str, value: Any) -> str:
+    slug = _text(key, value)
+    if not re.fullmatch(wire.PROJECT_SLUG, slug):
+        _refuse(key, value, "a project id is 1 to 63 of a-z, 0-9 and '-', and starts and ends with a letter or digit")
+    return slug
+
+
+def _workshop(key: str, value: Any) -> str | None:
+    if isinstance(value, bool):
+        return wire.WORKSHOP_ENDPOINT if value else None
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in _WORDS:
+            return wire.WORKSHOP_ENDPOINT if _WORDS[word] else None
+        if word == "auto":
+            return wire.WORKSHOP_ENDPOINT if _workshop_listens() else None
+        if not word:
+            return None
+        return _endpoint(key, value)
+    _refuse(key, value, "it must be true, false, 'auto' or an address such as http://localhost:5899/v1/")
+
+
+def _workshop_listens() -> bool:
+    import socket
+
+    try:
+        with socket.create_connection(("127.0.0.1", wire.WORKSHOP_PORT), timeout=0.1):
+            return True
+    except OSError:
+        return False
+
+
+def _verify(key: str, value: Any) -> bool | str:
+    if isinstance(value, str) and value.strip().lower() not in _WORDS:
+        if not os.path.exists(value):
+            _refuse(key, value, "it must be true, false or the path of a CA bundle that exists")
+        return value
+    return _truth(key, value)
+
+
+def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(value, Mapping):
+        _refuse(key, value, "it must be a table of fields, such as {properties: {region: eu}}")
+    unknown = [name for name in value if name not in _DEFAULTABLE]
+    if unknown:
+        _refuse(key, unknown[0], f"a default can be {' | '.join(_DEFAULTABLE)}")
+    try:
+        plain = msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, ValueError) as error:
+        _refuse(key, value, f"its values must be plain JSON values ({error})")
+    return tuple((name, _hashable(plain[name])) for name in sorted(plain))
+
+
+_DEFAULTABLE: Final = ("user_id", "event", "convo_id", "model", "properties", "feature_flags")
+
+
+class Frozen(dict[str, Any]):
+    """A table that compares by value and hashes by its JSON text, so that `Settings` can be a key."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(msgspec.json.encode(self, order="deterministic"))
+
+
+def _hashable(value: Any) -> Any:
+    return Frozen(value) if isinstance(value, dict) else value
+
+
+_SECONDS: Final = "seconds"
+_READERS: Final[dict[str, Reader]] = {
+    "write_key": _write_key,
+    "endpoint": _endpoint,
+    "project_id": _project,
+    "tracing": _truth,
+    "mode": _one_of("thread", "off", later=("sync",)),
+    "workshop": _workshop,
+    "enabled": _truth,
+    "debug": _truth,
+    "wizard_session": _text,
+    "service_name": _text,
+    "service_version": _text,
+    "max_queue_size": _whole(1, "records"),
+    "max_queue_bytes": _size,
+    "when_full": _one_of("drop_oldest", "drop_newest", "block"),
+    "block_timeout": _number(0, _SECONDS),
+    "upload_size": _whole(1, "events"),
+    "upload_bytes": _size,
+    "upload_interval": _number(0, _SECONDS),
+    "partial_flush_interval": _number(0, _SECONDS),
+    "trace_flush_interval": _number(0, _SECONDS),
+    "trace_batch_size": _whole(1, "spans"),
+    "trace_queue_size": _whole(1, "spans"),
+    "max_open_interactions": _whole(1, "interactions"),
+    "interaction_ttl": _number(0, _SECONDS, above=True),
+    "timeout": _number(0, _SECONDS, above=True),
+    "retry_budget": _number(0, _SECONDS),
+    "base_delay": _number(0, _SECONDS, above=True),
+    "max_delay": _number(0, _SECONDS, above=True),
+    "jitter": _number(0, "parts of the delay"),
+    "max_attempts": _whole(1, "attempts"),
+    "shutdown_timeout": _number(0, _SECONDS),
+    "durability": _one_of("memory", later=("spill", "journal")),
+    "spool_dir": _not_yet(None, "the spool"),
+    "spool_max_bytes": _not_yet(256 * MIB, "the spool"),
+    "proxy": _text,
+    "verify": _verify,
+    "redact": _not_yet(False, "redaction"),
+    "max_text_chars": _whole(len(wire.TRUNCATION_MARKER), "characters"),
+    "defaults": _defaults,
+    "breadcrumbs": _not_yet(None, "breadcrumbs"),
+}
+
+_NEVER_SHOWN: Final = frozenset({"write_key", "proxy"})
+_NULLABLE: Final = frozenset(
+    {"write_key", "project_id", "wizard_session", "service_version", "max_attempts", "spool_dir", "proxy", "breadcrumbs"}
+)
+_ENV: Final = "env://"
+
+
+# ---- reading them all ----------------------------------------------------------------------------------------------
+
+
+def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the keys of a configuration file and the process's environment.
+
+    Args:
+        given: keys as a file or a call gives them.
+        environ: the environment; the process's own by default.
+
+    Raises:
+        SettingsError: an unknown key, or a value that breaks the key's rule.
+    """
+    environ = os.environ if environ is None else environ
+    for key in given:
+        if key not in _READERS:
+            raise SettingsError(_unknown_key(key))
+    values: dict[str, Any] = {}
+    for key, reader in _READERS.items():
+        raw = _raw(key, given, environ)
+        if raw is UNSET or (raw is None and key in _NULLABLE):
+            continue
+        values[key] = reader(key, raw)
+    return Settings(**values)
+
+
+def _unknown_key(key: str) -> str:
+    near = difflib.get_close_matches(str(key), _READERS, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"unknown key '{key}'{hint} (known: {', '.join(_READERS)})"
+
+
+def _raw(key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    if key == "workshop" and _switched_off(environ):
+        return False
+    if key in given and given[key] is not None:
+        return _dereferenced(key, given[key], environ)
+    for variable in _VARIABLES.get(key, (f"RAINDROP_{key.upper()}",)):
+        if environ.get(variable, "").strip():
+            return _dereferenced(key, environ[variable], environ)
+    return UNSET
+
+
+_VARIABLES: Final = {"workshop": ("RAINDROP_LOCAL_DEBUGGER", "RAINDROP_WORKSHOP")}
+"""Variables that do not follow the rule RAINDROP_<KEY>; the first that is set counts (wire contract, section 9)."""
+
+
+def _switched_off(environ: Mapping[str, str]) -> bool:
+    return _WORDS.get(environ.get("RAINDROP_WORKSHOP", "").strip().lower()) is False
+
+
+def _dereferenced(key: str, value: Any, environ: Mapping[str, str]) -> Any:
+    if not isinstance(value, str) or not value.startswith(_ENV):
+        return value
+    name = value.removeprefix(_ENV)
+    found = environ.get(name, "")
+    if found.strip():
+        return found
+    if key == "write_key":
+        return None
+    raise SettingsError(f"'{key}' is '{value}': the variable {name} is not set")
