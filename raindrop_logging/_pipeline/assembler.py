@@ -1,0 +1,297 @@
+"""Join the records of one interaction into what goes out: one complete event, or partials and a final.
+
+An interaction that ends before its first partial was due is one complete event. A longer one sends what is new as
+pending partials, at most one an interval, and at its end everything it adds up to (wire contract, section 11).
+
+In: Entry, in arrival order, with the time it came
+Out: Told
+Touches: nothing (pure); time arrives as a number
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from raindrop_logging._pipeline.entries import Entry, Source, Told
+from raindrop_logging.identifiers import uuid_text
+from raindrop_logging.vocabulary import Attachment, Finish
+from raindrop_logging.wire import Lane
+
+_SCALARS = ("user_id", "event", "input", "output", "model", "convo_id")
+
+
+class _Open:
+    """One open interaction: what it adds up to, what of it is not sent yet, and the signals that wait for it."""
+
+    __slots__ = ("block", "due", "event_id", "fresh", "held", "last", "records", "resumed", "sent", "source", "trace_id")
+    __slots__ += ("attached", "timestamp")
+
+    def __init__(self, entry: Entry, *, resumed: bool) -> None:
+        self.event_id = entry.event_id
+        self.trace_id = entry.trace_id
+        self.timestamp: float | None = entry.timestamp
+        if resumed and entry.block.timestamp is None:
+            self.timestamp = None  # the begin, made elsewhere, has said it
+        self.block = Finish()
+        self.fresh = Finish()
+        self.held: list[Told] = []
+        self.records = 0
+        self.attached = 0
+        self.resumed = resumed
+        self.sent = resumed
+        self.due: float | None = None
+        self.last = 0.0
+        self.source = entry.source
+
+
+class _Closed:
+    """What a late change needs of a finished interaction to be whole."""
+
+    __slots__ = ("convo_id", "event", "timestamp", "trace_id", "user_id")
+
+    def __init__(self, interaction: _Open) -> None:
+        self.user_id = interaction.block.user_id
+        self.event = interaction.block.event
+        self.convo_id = interaction.block.convo_id
+        self.timestamp = interaction.timestamp
+        self.trace_id = interaction.trace_id
+
+
+class Assembler:
+    """Open interactions by event id, bounded in number and in idle time.
+
+    Args:
+        interval: seconds between two pending partials of one interaction.
+        ttl: idle seconds after which an interaction goes out as it stands and is forgotten.
+        max_open: interactions held at once; beyond it the longest idle one goes out as it stands.
+    """
+
+    def __init__(self, *, interval: float, ttl: float, max_open: int) -> None:
+        self._interval = interval
+        self._ttl = ttl
+        self._max_open = max_open
+        self._open: OrderedDict[str, _Open] = OrderedDict()  # longest idle first
+        self._closed: OrderedDict[str, _Closed] = OrderedDict()
+        self._due: deque[tuple[float, _Open]] = deque()  # one interval for all: arrival order is due order
+        self.records = 0
+        self._steps: dict[str, Callable[[Entry, float], list[Told]]] = {
+            "ai": _event,
+            "event": _event,
+            "identify": _user,
+            "span": _span,
+            "signal": self._signal,
+            "begin": self._change,
+            "update": self._change,
+            "finish": self._finish,
+        }
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def feed(self, entry: Entry, now: float) -> list[Told]:
+        """Take one entry; what it makes ready to go out, in order."""
+        return self._steps[entry.type](entry, now)
+
+    def tick(self, now: float, *, behind: bool = False) -> list[Told]:
+        """What is due at this time; ``behind`` leaves pending partials for later, since finals come first."""
+        told = self._expire(now)
+        while self._due and self._due[0][0] <= now:
+            due, interaction = self._due.popleft()
+            if interaction.due != due:
+                continue
+            if behind:
+                self._schedule(interaction, now)
+            else:
+                told += self._pending(interaction)
+        return told
+
+    def next_due(self) -> float | None:
+        """When `tick` has work next."""
+        return self._due[0][0] if self._due else None
+
+    def drain(self) -> list[Told]:
+        """Everything that is not sent yet, as pending; the interactions stay open."""
+        self._due.clear()
+        return [told for interaction in self._open.values() for told in self._pending(interaction)]
+
+    # ---- one entry
+
+    def _signal(self, entry: Entry, _now: float) -> list[Told]:
+        told = Told(Lane.SIGNALS, entry.block, entry.event_id, None, entry.timestamp, entry.event_id, entry.source)
+        interaction = self._open.get(entry.event_id)
+        if interaction is None or interaction.sent:
+            return [told]
+        interaction.held.append(told)
+        self.records += 1
+        return []
+
+    def _change(self, entry: Entry, now: float) -> list[Told]:
+        interaction = self._open.get(entry.event_id)
+        if interaction is None:
+            if entry.event_id in self._closed:
+                return [self._revision(entry)]
+            interaction = self._opened(entry)
+        self._merge(interaction, entry, now)
+        if interaction.due is None:
+            self._schedule(interaction, now)
+        return self._evicted()
+
+    def _finish(self, entry: Entry, now: float) -> list[Told]:
+        interaction = self._open.get(entry.event_id)
+        if interaction is None:
+            if entry.event_id in self._closed:
+                return [self._revision(entry)]
+            interaction = self._opened(entry)
+        self._merge(interaction, entry, now)
+        self._forget(interaction)
+        self._closed[entry.event_id] = _Closed(interaction)
+        if len(self._closed) > self._max_open:
+            self._closed.popitem(last=False)
+        final = self._told(interaction, interaction.block, pending=False)
+        return [final, *self._released(interaction)]
+
+    # ---- one interaction
+
+    def _opened(self, entry: Entry) -> _Open:
+        interaction = _Open(entry, resumed=entry.type != "begin")
+        self._open[entry.event_id] = interaction
+        return interaction
+
+    def _merge(self, interaction: _Open, entry: Entry, now: float) -> None:
+        _absorb(interaction.block, entry.block)
+        _absorb(interaction.fresh, entry.block)
+        interaction.records += 1
+        self.records += 1
+        interaction.last = now
+        self._open.move_to_end(entry.event_id)
+
+    def _schedule(self, interaction: _Open, now: float) -> None:
+        interaction.due = now + self._interval
+        self._due.append((interaction.due, interaction))
+
+    def _pending(self, interaction: _Open) -> list[Told]:
+        interaction.due = None
+        if not interaction.records:
+            return []
+        block = interaction.fresh
+        for key in ("user_id", "event", "convo_id"):
+            setattr(block, key, getattr(interaction.block, key))
+        told = self._told(interaction, block, pending=True)
+        interaction.fresh = Finish()
+        interaction.sent = True
+        return [told, *self._released(interaction)]
+
+    def _told(self, interaction: _Open, block: Finish, *, pending: bool) -> Told:
+        """What goes out of an interaction now; it speaks for every record since the last time."""
+        whole = not pending and not interaction.sent and bool(block.user_id and block.event)
+        if not whole:
+            block.attachments = self._named_attachments(interaction)
+        records, interaction.records = interaction.records, 0
+        self.records -= records
+        return Told(
+            lane=Lane.EVENTS if whole else Lane.PARTIALS,
+            block=block,
+            event_id=interaction.event_id,
+            trace_id=interaction.trace_id,
+            timestamp=interaction.timestamp,
+            key=interaction.event_id,
+            source=interaction.source,
+            records=records,
+            pending=None if whole else pending,
+        )
+
+    def _named_attachments(self, interaction: _Open) -> list[Attachment] | None:
+        """Attachments not sent yet, each with an id of its own, so that a repeated request adds none twice."""
+        attachments = interaction.fresh.attachments
+        for attachment in attachments or ():
+            if attachment.attachment_id is None:
+                attachment.attachment_id = _attachment_id(interaction.event_id, interaction.attached)
+            interaction.attached += 1
+        return attachments
+
+    def _released(self, interaction: _Open) -> list[Told]:
+        held, interaction.held = interaction.held, []
+        self.records -= len(held)
+        return held
+
+    def _revision(self, entry: Entry) -> Told:
+        """A change after the end: never pending again, and whole enough to be read without what came before."""
+        closed = self._closed[entry.event_id]
+        block = Finish()
+        _absorb(block, entry.block)
+        for key in ("user_id", "event", "convo_id"):
+            if getattr(block, key) is None:
+                setattr(block, key, getattr(closed, key))
+        return Told(
+            lane=Lane.PARTIALS,
+            block=block,
+            event_id=entry.event_id,
+            trace_id=closed.trace_id,
+            timestamp=closed.timestamp,
+            key=entry.event_id,
+            source=entry.source,
+            pending=False,
+        )
+
+    # ---- bounds
+
+    def _forget(self, interaction: _Open) -> None:
+        interaction.due = None
+        del self._open[interaction.event_id]
+
+    def _evicted(self) -> list[Told]:
+        if len(self._open) <= self._max_open:
+            return []
+        return self._let_go(next(iter(self._open.values())))
+
+    def _expire(self, now: float) -> list[Told]:
+        told: list[Told] = []
+        while self._open:
+            oldest = next(iter(self._open.values()))
+            if oldest.last + self._ttl > now:
+                break
+            told += self._let_go(oldest)
+        return told
+
+    def _let_go(self, interaction: _Open) -> list[Told]:
+        told = self._pending(interaction)
+        self._forget(interaction)
+        return told
+
+
+def _absorb(total: Finish, change: Any) -> None:
+    """Merge a change into a total: scalars replace, properties and flags merge, attachments are added."""
+    for key in _SCALARS:
+        value = getattr(change, key, None)
+        if value is not None:
+            setattr(total, key, value)
+    if change.properties:
+        total.properties = {**(total.properties or {}), **change.properties}
+    if change.feature_flags:
+        total.feature_flags = {**(total.feature_flags or {}), **change.feature_flags}
+    if change.attachments:
+        total.attachments = [*(total.attachments or ()), *change.attachments]
+
+
+def _attachment_id(event_id: str, ordinal: int) -> str:
+    digest = blake2b(f"{event_id}\n{ordinal}".encode("utf-8", "replace"), digest_size=16)
+    return uuid_text(int.from_bytes(digest.digest()))
+
+
+def _event(entry: Entry, _now: float) -> list[Told]:
+    trace_id = entry.trace_id if entry.type == "ai" else None
+    return [Told(Lane.EVENTS, entry.block, entry.event_id, trace_id, entry.timestamp, entry.event_id, entry.source)]
+
+
+def _user(entry: Entry, _now: float) -> list[Told]:
+    user: str = entry.block.user_id
+    return [Told(Lane.USERS, entry.block, entry.event_id, None, None, f"user {user}", entry.source)]
+
+
+def _span(entry: Entry, _now: float) -> list[Told]:
+    source: Source = entry.source
+    trace_id, bits = entry.trace_id, entry.bits
+    return [Told(Lane.TRACES, entry.block, entry.event_id, trace_id, entry.timestamp, None, source, bits=bits)]

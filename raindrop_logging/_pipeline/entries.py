@@ -1,0 +1,124 @@
+"""The values that one stage hands to the next.
+
+In: nothing
+Out: frozen values
+Touches: nothing (pure)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from raindrop_logging.vocabulary import RecordType
+from raindrop_logging.wire import Lane
+
+
+class Source(Struct, frozen=True, gc=False):
+    """Where a record was logged, to name it when it cannot be sent."""
+
+    logger: str
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"logger '{self.logger}', {self.path}:{self.line}"
+
+
+class ErrorText(Struct, frozen=True, gc=False):
+    """An exception as text; it keeps no frame alive."""
+
+    type: str
+    message: str
+    stack: str
+
+
+class Snapshot(Struct, frozen=True):
+    """What capture keeps of a LogRecord: bytes and texts, no object of the caller's.
+
+    ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. ``word`` is the record
+    type as the block's own key or the message said it. ``bits`` become the ids that the block does not name.
+    """
+
+    created: float
+    bits: int
+    block: bytes
+    word: str | None
+    scope: Mapping[str, Any] | None
+    error: ErrorText | None
+    source: Source
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held, near enough to bound it: the block and a constant for the rest."""
+        return len(self.block) + SNAPSHOT_OVERHEAD
+
+
+SNAPSHOT_OVERHEAD = 320
+"""Bytes of a snapshot beside its block: the Struct, its float, its id bits, its source."""
+
+
+class Entry(Struct, frozen=True):
+    """A valid record: its typed block with context, defaults and exception merged in, its ids and its time."""
+
+    type: RecordType
+    block: Any  # one of vocabulary.STRUCTS[type]
+    event_id: str
+    trace_id: str
+    timestamp: float
+    source: Source
+    bits: int = 0
+
+
+class Refusal(Struct, frozen=True):
+    """Records that go no further, and why: ``reason`` counts them, ``detail`` says what to do."""
+
+    reason: str
+    detail: str
+    source: Source
+    records: int = 1
+
+
+class Told(Struct, frozen=True):
+    """One thing to say on the wire: an event, a partial, a signal, a user or a span, still as values.
+
+    ``records`` is how many log records it speaks for; ``key`` is what must stay in order with it; ``pending`` is
+    None where the route has no such notion; a ``timestamp`` of None is left to the receiver.
+    """
+
+    lane: Lane
+    block: Any  # a Struct of the vocabulary; an interaction's is what it adds up to
+    event_id: str
+    trace_id: str | None
+    timestamp: float | None
+    key: str | None
+    source: Source
+    records: int = 1
+    pending: bool | None = None
+    bits: int = 0
+
+
+class Item(Struct, frozen=True):
+    """One thing as the bytes that go out, whatever happens afterwards."""
+
+    lane: Lane
+    body: bytes
+    key: str | None
+    records: int
+    source: Source
+    ai: bool = False
+    truncated: int = 0
+
+
+class Request(Struct, frozen=True):
+    """Items that go out in one POST."""
+
+    lane: Lane
+    items: tuple[Item, ...]
+
+    @property
+    def records(self) -> int:
+        """Log records that this request speaks for."""
+        return sum(item.records for item in self.items)

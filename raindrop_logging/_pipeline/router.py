@@ -1,0 +1,147 @@
+"""Turn a snapshot into a valid entry: its type, its context, its ids, its time; or say why it cannot be one.
+
+In: Snapshot
+Out: Entry | Refusal
+Touches: nothing (pure)
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from raindrop_logging import identifiers
+from raindrop_logging._pipeline.entries import Entry, ErrorText, Refusal, Snapshot
+from raindrop_logging.errors import InvalidBlockError
+from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS, Block, RecordType, check, explain, instant, type_by_keys
+
+_decode_any = msgspec.msgpack.Decoder().decode
+_DECODE: dict[RecordType, Callable[[bytes], Block]] = {
+    record_type: msgspec.msgpack.Decoder(struct).decode for record_type, struct in STRUCTS.items()
+}
+_FIELDS = {record_type: frozenset(struct.__struct_fields__) for record_type, struct in STRUCTS.items()}
+
+CONTEXT_KEYS = ("event_id", "user_id", "event", "convo_id", "trace_id", "span_id", "parent_id", "model", "feature_flags")
+"""What a scope or the defaults may fill in, where a record type knows the key and the block leaves it out."""
+
+_OWN_ID_ONLY = {"span": frozenset({"span_id"}), "begin": frozenset({"event_id"})}
+"""Keys that a scope holds for others: a span is not the span around it, a new interaction is not the old one."""
+
+
+class Router:
+    """Reads snapshots by the vocabulary; ``defaults`` are the handler's."""
+
+    def __init__(self, defaults: Mapping[str, Any]) -> None:
+        self._defaults = defaults
+
+    def route(self, snapshot: Snapshot) -> Entry | Refusal:
+        """The entry that a snapshot says, or the refusal that names the key at fault."""
+        try:
+            record_type = _type_of(snapshot)
+        except InvalidBlockError as error:
+            return Refusal("invalid", str(error), snapshot.source)
+        try:
+            block = _DECODE[record_type](snapshot.block)
+        except msgspec.ValidationError as error:
+            return Refusal("invalid", explain(record_type, _decode_any(snapshot.block), error), snapshot.source)
+        try:
+            return self._entry(record_type, block, snapshot)
+        except InvalidBlockError as error:
+            return Refusal("invalid", str(error), snapshot.source)
+
+    def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot) -> Entry:
+        scope = snapshot.scope
+        if scope:
+            _fill(record_type, block, scope)
+        if self._defaults:
+            _fill(record_type, block, self._defaults)
+        if snapshot.error is not None:
+            _add_error(record_type, block, snapshot.error)
+        if _may_hold_bytes(snapshot.block):
+            _say_bytes(block)
+        check(record_type, block)
+        given = getattr(block, "timestamp", None)
+        timestamp = snapshot.created if given is None else instant("timestamp", given)
+        event_id = getattr(block, "event_id", None) or identifiers.uuid_text(snapshot.bits)
+        trace_id = _trace_id(record_type, block, scope, event_id)
+        return Entry(record_type, block, event_id, trace_id, timestamp, snapshot.source, snapshot.bits)
+
+
+def _type_of(snapshot: Snapshot) -> RecordType:
+    word = snapshot.word
+    if word is None:
+        block = _decode_any(snapshot.block)
+        if not isinstance(block, dict):
+            raise InvalidBlockError(f"the block is a {type(block).__name__}: it must be a dict")
+        word = block.get("type") or type_by_keys(block)
+    if word not in _DECODE:
+        choice = " | ".join(RECORD_TYPES)
+        shown = repr(word)[:60] if isinstance(word, str) else f"a {type(word).__name__}"
+        raise InvalidBlockError(f"'type' is {shown}: allowed is {choice}")
+    return word  # type: ignore[return-value]  # a key of _DECODE is a RecordType
+
+
+def _fill(record_type: RecordType, block: Any, context: Mapping[str, Any]) -> None:
+    """Fill what the block leaves out; properties merge, and the block's own win."""
+    fields = _FIELDS[record_type]
+    others = _OWN_ID_ONLY.get(record_type, frozenset())
+    for key in CONTEXT_KEYS:
+        if key in context and key in fields and key not in others and getattr(block, key) is None:
+            setattr(block, key, context[key])
+    if record_type == "span" and block.parent_id is None and context.get("span_id"):
+        block.parent_id = context["span_id"]
+    shared = context.get("properties")
+    if shared and "properties" in fields:
+        block.properties = {**shared, **(block.properties or {})}
+
+
+_ERROR_IN_PROPERTIES = frozenset({"ai", "event", "finish"})
+
+
+def _add_error(record_type: RecordType, block: Any, error: ErrorText) -> None:
+    """What ``exc_info`` says: a span's error, or ``properties.error``; the block's own words win."""
+    said = {"type": error.type, "message": error.message, "stack": error.stack}
+    if record_type == "span":
+        block.error = said if block.error is None else block.error
+    elif record_type in _ERROR_IN_PROPERTIES:
+        block.properties = {"error": said, **(block.properties or {})}
+
+
+def _may_hold_bytes(packed: bytes) -> bool:
+    """Whether a MessagePack text has a byte that could mark binary data; a wrong yes only costs a walk."""
+    return b"\xc4" in packed or b"\xc5" in packed or b"\xc6" in packed
+
+
+def _say_bytes(block: Any) -> None:
+    for key in block.__struct_fields__:
+        value = getattr(block, key)
+        if value.__class__ in (dict, list, bytes):
+            setattr(block, key, _spoken(value))
+
+
+def _spoken(value: Any) -> Any:
+    if value.__class__ is dict:
+        return {_spoken(key): _spoken(entry) for key, entry in value.items()}
+    if value.__class__ is list:
+        return [_spoken(entry) for entry in value]
+    return _bytes_text(value) if value.__class__ is bytes else value
+
+
+def _bytes_text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"<{len(value)} bytes, base64: {b64encode(value[:MAX_BINARY]).decode()}>"
+
+
+MAX_BINARY = 768
+"""Bytes of a binary value that are shown; enough to recognise it, too few to fill an event."""
+
+
+def _trace_id(record_type: RecordType, block: Any, scope: Mapping[str, Any] | None, event_id: str) -> str:
+    own = getattr(block, "trace_id", None) if record_type == "span" else None
+    bound = scope.get("trace_id") if scope else None
+    return own or bound or identifiers.trace_id_of_event(event_id)
