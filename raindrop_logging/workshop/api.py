@@ -1,0 +1,159 @@
+"""The JSON API over what is stored.
+
+In: GET requests.  Out: JSON, and the stream of changes as server-sent events.  Touches: the store, the live feed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from raindrop_logging.wire import JSON
+from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from starlette.requests import Request
+
+    from raindrop_logging.workshop.live import LiveFeed
+    from raindrop_logging.workshop.receiver import Receiver
+    from raindrop_logging.workshop.records import Event, Signal, Span
+
+MAX_LIMIT: Final = 500
+DEFAULT_LIMIT: Final = 50
+PREVIEW_CHARS: Final = 300
+"""Longest input or output in the stream; the event itself has all of it."""
+
+_EVENT_KEYS: Final = (
+    "event_id", "user_id", "event", "model", "input", "output", "convo_id",
+    "properties", "attachments", "feature_flags", "timestamp", "is_pending",
+)  # fmt: skip
+_SIGNAL_KEYS: Final = ("name", "signal_type", "sentiment", "properties", "attachment_id", "timestamp")
+_SPAN_KEYS: Final = (
+    "name", "kind", "status", "error", "input", "output", "start_time", "end_time",
+    "trace_id", "span_id", "parent_id", "attributes",
+)  # fmt: skip
+_Value = TypeVar("_Value")
+_COUNT_KEYS: Final = ("signal_count", "negative_count", "span_count", "error_count")
+
+
+class Api:
+    """The routes below `/api`."""
+
+    def __init__(self, store: Store, feed: LiveFeed, receiver: Receiver, version: str) -> None:
+        self._store = store
+        self._feed = feed
+        self._receiver = receiver
+        self._version = version
+
+    def routes(self) -> list[Route]:
+        """All of them, GET only."""
+        return [
+            Route("/api/health", self._health),
+            Route("/api/events", self._events),
+            Route("/api/events/{event_id:path}", self._event),
+            Route("/api/users/{user_id:path}", self._user),
+            Route("/api/traces/{trace_id}", self._trace),
+            Route("/api/stream", self._stream),
+        ]
+
+    async def _health(self, request: Request) -> Response:
+        del request
+        counts = await run_in_threadpool(self._store.counts)
+        about = {"name": NAME, "version": self._version, "database": self._store.location}
+        return answer({**about, **msgspec.structs.asdict(counts), "ignored_keys": self._receiver.ignored_keys})
+
+    async def _events(self, request: Request) -> Response:
+        limit = _limit(request.query_params.get("limit"))
+        try:
+            page = await run_in_threadpool(self._store.events, limit, request.query_params.get("cursor"))
+        except ValueError as error:
+            raise invalid("cursor", str(error)) from None
+        return answer({"events": [listed(summary) for summary in page.summaries], "next_cursor": page.next_cursor})
+
+    async def _event(self, request: Request) -> Response:
+        event_id = request.path_params["event_id"]
+        story = await run_in_threadpool(self._store.event, event_id)
+        return answer(told(_found(story, f"no event {event_id!r}")))
+
+    async def _user(self, request: Request) -> Response:
+        user_id = request.path_params["user_id"]
+        person: Person | None = await run_in_threadpool(self._store.user, user_id)
+        return answer(msgspec.structs.asdict(_found(person, f"no user {user_id!r}")))
+
+    async def _trace(self, request: Request) -> Response:
+        trace_id = request.path_params["trace_id"]
+        spans = await run_in_threadpool(self._store.trace, trace_id)
+        found = _found(spans or None, f"no trace {trace_id!r}")
+        return answer({"trace_id": trace_id.lower(), "spans": [_span(span) for span in found]})
+
+    async def _stream(self, request: Request) -> Response:
+        del request
+        return StreamingResponse(self._changes(), media_type="text/event-stream")
+
+    async def _changes(self) -> AsyncIterator[bytes]:
+        async for event_ids in self._feed.watch():
+            if not event_ids:
+                yield b": still here\n\n"
+            for summary in await run_in_threadpool(self._store.summaries, event_ids) if event_ids else ():
+                yield b"event: change\ndata: " + msgspec.json.encode(previewed(summary)) + b"\n\n"
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A value as a JSON response."""
+    return Response(msgspec.json.encode(value), status_code=status, media_type=JSON)
+
+
+def told(story: Story) -> dict[str, Any]:
+    """One event with its signals and spans, under the API's keys."""
+    return {
+        **_event(story.event),
+        "signals": [_signal(signal) for signal in story.signals],
+        "spans": [_span(span) for span in story.spans],
+    }
+
+
+def listed(summary: Summary) -> dict[str, Any]:
+    """One event of a list, with how much hangs on it."""
+    return {**_event(summary.event), **{name: getattr(summary, name) for name in _COUNT_KEYS}}
+
+
+def previewed(summary: Summary) -> dict[str, Any]:
+    """One changed event for the stream: long texts are cut, properties and attachments left out."""
+    whole = listed(summary)
+    heavy = ("properties", "attachments", "feature_flags")
+    cut = {name: (whole[name] or "")[:PREVIEW_CHARS] for name in ("input", "output") if whole[name] is not None}
+    return {name: value for name, value in {**whole, **cut}.items() if name not in heavy}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _EVENT_KEYS}
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    return {name: getattr(signal, name) for name in _SIGNAL_KEYS}
+
+
+def _span(span: Span) -> Mapping[str, Any]:
+    return {name: getattr(span, name) for name in _SPAN_KEYS}
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return DEFAULT_LIMIT
+    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise invalid("limit", f"limit is a whole number from 1 to {MAX_LIMIT}, not {text[:32]!r}")
+
+
+def _found(value: _Value | None, message: str) -> _Value:
+    if value is None:
+        raise RefusedError(404, "not_found", message)
+    return value

@@ -1,0 +1,64 @@
+"""The Workshop as one ASGI application: the only module that knows all its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from raindrop_logging.workshop.api import Api, answer
+from raindrop_logging.workshop.guard import LocalOnly
+from raindrop_logging.workshop.receiver import Receiver
+from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from raindrop_logging.workshop.live import LiveFeed
+
+HTTP_ERRORS: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+def build(store: Store, feed: LiveFeed) -> Starlette:
+    """Routes, guard and error answers over this store."""
+    receiver = Receiver(store, feed)
+    api = Api(store, feed, receiver, version("raindrop-logging"))
+    return Starlette(
+        routes=[*receiver.routes(), *api.routes()],
+        middleware=[Middleware(LocalOnly)],
+        exception_handlers={
+            RefusedError: _answering(_refused),
+            StoreError: _answering(_not_stored),
+            HTTPException: _answering(_http_error),
+        },
+    )
+
+
+def _answering(said: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """An error's answer as Starlette calls it."""
+
+    async def handler(request: Request, error: Exception) -> Response:
+        del request
+        return said(error)
+
+    return handler
+
+
+def _refused(error: RefusedError) -> Response:
+    return answer({"error": error.error, "message": error.message, "field": error.field}, error.status)
+
+
+def _not_stored(error: StoreError) -> Response:
+    return _refused(RefusedError(503, "unavailable", str(error)))
+
+
+def _http_error(error: HTTPException) -> Response:
+    response = _refused(RefusedError(error.status_code, HTTP_ERRORS.get(error.status_code, "refused"), error.detail))
+    response.headers.update(error.headers or {})
+    return response

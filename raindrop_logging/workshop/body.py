@@ -1,0 +1,107 @@
+"""A request's body, bounded while it arrives and while it inflates.
+
+In: a Starlette request.  Out: plain bytes, or a decoded JSON value.  Touches: the request's stream.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from raindrop_logging.workshop.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MAX_BODY_BYTES: Final = 50 * 1024 * 1024
+"""As sent, and again once inflated; the limit of Raindrop's own Workshop (the wire contract's section 9)."""
+
+DRAINED_BYTES: Final = 2 * MAX_BODY_BYTES
+"""How much of a body that is too large is read before the answer: a client that is still sending when the connection
+closes sees a broken connection instead of the 413."""
+
+# What zlib calls these formats. Some clients send "deflate" without its zlib header: tried second.
+_WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+
+
+async def received(request: Request) -> bytes:
+    """The body as it was sent.
+
+    Raises:
+        RefusedError: 413 above `MAX_BODY_BYTES`.
+    """
+    kept = bytearray()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > DRAINED_BYTES:
+            break
+        if size <= MAX_BODY_BYTES:
+            kept += chunk
+        else:
+            kept.clear()
+    if size > MAX_BODY_BYTES:
+        raise _too_large()
+    return bytes(kept)
+
+
+def inflated(body: bytes, encoding: str) -> bytes:
+    """The body without its Content-Encoding.
+
+    Raises:
+        RefusedError: 415 for an unknown encoding, 400 for damaged data, 413 above `MAX_BODY_BYTES`.
+    """
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return body
+    if name not in _WINDOWS:
+        raise RefusedError(415, "unsupported_encoding", f"Content-Encoding {encoding!r} is not one of gzip, deflate")
+    damage: zlib.error | None = None
+    for window in _WINDOWS[name]:
+        try:
+            return _inflated(body, window)
+        except zlib.error as error:
+            damage = damage or error
+    raise RefusedError(400, "invalid_encoding", f"The body is no {name} data: {damage}")
+
+
+def decoded(body: bytes) -> Any:
+    """The JSON value a body holds.
+
+    Raises:
+        RefusedError: 400, when it is no JSON.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise RefusedError(400, "invalid_json", "The body is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if b"\\ud" in body.lower():
+            return _without_surrogates(body)
+        raise RefusedError(400, "invalid_json", f"The body is no JSON: {error}") from None
+
+
+def _inflated(body: bytes, window: int) -> bytes:
+    stream = zlib.decompressobj(window)
+    plain = stream.decompress(body, MAX_BODY_BYTES + 1)
+    if len(plain) > MAX_BODY_BYTES:
+        raise _too_large()
+    if not stream.eof:
+        raise zlib.error("it ends too early")
+    return plain
+
+
+def _without_surrogates(body: bytes) -> Any:
+    """JSON may spell half of a surrogate pair, which no UTF-8 can hold: it becomes a question mark."""
+    try:
+        text = json.dumps(json.loads(body), ensure_ascii=False, allow_nan=False)
+        return msgspec.json.decode(text.encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(400, "invalid_json", f"The body is no JSON: {error}") from None
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, "too_large", f"The body is larger than {MAX_BODY_BYTES} bytes")

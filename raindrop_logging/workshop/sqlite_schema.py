@@ -1,0 +1,143 @@
+"""The Workshop's SQLite file: its tables, its version, and connections to it.
+
+Pragmas: WAL so that pages read while events are written; synchronous NORMAL, which keeps every commit through a
+crash of the process (a power cut may take the last moments).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from raindrop_logging.workshop import times
+from raindrop_logging.workshop.store import MEMORY, StoreError
+
+SCHEMA_VERSION: Final = 1
+BUSY_SECONDS: Final = 10.0
+"""How long one process waits for another that writes the same file."""
+
+TABLES: Final = """
+CREATE TABLE events (
+    rid           INTEGER PRIMARY KEY,
+    event_id      TEXT NOT NULL UNIQUE,
+    user_id       TEXT,
+    event         TEXT,
+    model         TEXT,
+    input         TEXT,
+    output        TEXT,
+    convo_id      TEXT,
+    properties    TEXT NOT NULL,
+    attachments   TEXT NOT NULL,
+    feature_flags TEXT NOT NULL,
+    timestamp     TEXT,
+    is_pending    INTEGER NOT NULL,
+    project_id    TEXT,
+    received_at   TEXT NOT NULL,
+    happened_at   TEXT GENERATED ALWAYS AS (coalesce(timestamp, received_at)) STORED
+);
+CREATE INDEX events_by_time ON events (happened_at, rid);
+CREATE INDEX events_by_user ON events (user_id, happened_at);
+
+CREATE TABLE signals (
+    id            INTEGER PRIMARY KEY,
+    event_id      TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    signal_type   TEXT NOT NULL,
+    sentiment     TEXT,
+    timestamp     TEXT,
+    properties    TEXT NOT NULL,
+    attachment_id TEXT,
+    received_at   TEXT NOT NULL
+);
+CREATE UNIQUE INDEX signals_once ON signals (event_id, name, coalesce(timestamp, ''), properties);
+
+CREATE TABLE users (
+    user_id    TEXT PRIMARY KEY,
+    traits     TEXT NOT NULL,
+    first_seen TEXT NOT NULL,
+    last_seen  TEXT NOT NULL
+);
+
+CREATE TABLE spans (
+    trace_id   TEXT NOT NULL,
+    span_id    TEXT NOT NULL,
+    event_id   TEXT,
+    parent_id  TEXT,
+    name       TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    error      TEXT,
+    input      TEXT,
+    output     TEXT,
+    start_time TEXT,
+    end_time   TEXT,
+    attributes TEXT NOT NULL,
+    events     TEXT NOT NULL,
+    resource   TEXT NOT NULL,
+    PRIMARY KEY (trace_id, span_id)
+);
+CREATE INDEX spans_by_event ON spans (event_id);
+
+-- Which events a trace speaks of: declared by the event itself (its properties.trace_id), else seen on a span.
+-- A row whose event_id is the trace id stands for an event that is known only by its trace.
+CREATE TABLE traces (
+    trace_id TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    declared INTEGER NOT NULL,
+    PRIMARY KEY (trace_id, event_id)
+);
+CREATE INDEX traces_by_event ON traces (event_id);
+"""
+
+
+def connect(location: Path | str) -> sqlite3.Connection:
+    """One connection, in autocommit, usable from any one thread at a time."""
+    db = sqlite3.connect(location, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def prepare(location: Path | str) -> sqlite3.Connection:
+    """Make or open the database and see that this version can use it.
+
+    Raises:
+        StoreError: it cannot be opened, is no database, or is of another version.
+    """
+    try:
+        if isinstance(location, Path):
+            location.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            location.touch(mode=0o600)
+        db = connect(location)
+        db.execute("PRAGMA journal_mode = WAL")
+        _create(db)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"cannot use {location} as the Workshop's database: {error} (--db names another)") from error
+    _check_version(db, location)
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            for statement in (*TABLES.split(";\n"), "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"):
+                db.execute(statement)
+            rows = [("schema_version", str(SCHEMA_VERSION)), ("created_at", times.now())]
+            db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _check_version(db: sqlite3.Connection, location: Path | str) -> None:
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    found = row["value"] if row else "none"
+    if found != str(SCHEMA_VERSION):
+        db.close()
+        raise StoreError(
+            f"{location} has schema version {found}, this Workshop knows {SCHEMA_VERSION}: "
+            f"update raindrop-logging, or name another file with --db (in memory: --db {MEMORY})"
+        )

@@ -1,0 +1,250 @@
+"""The store on SQLite: one writer thread that commits in groups, a pool of readers.
+
+In: batches and questions, from any thread.  Out: futures and values.  Touches: the database file, one thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from raindrop_logging.workshop.records import Batch, Signal, Span
+from raindrop_logging.workshop.sqlite_rows import as_dated_event, as_signal, as_span, as_summary
+from raindrop_logging.workshop.sqlite_schema import connect, prepare
+from raindrop_logging.workshop.sqlite_writes import BatchWriter
+from raindrop_logging.workshop.store import Counts, Page, Person, StoreError, Story, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+GROUP_LIMIT: Final = 200
+"""Batches in one commit, at most: what waits for the disk together."""
+READERS: Final = 4
+
+# The spans of an event: those that name it, and those that name none in a trace that is its own alone
+# or that it declared to be its own.
+_SPANS_OF_EVENT: Final = """
+SELECT * FROM spans WHERE event_id = :event_id
+    OR (event_id IS NULL AND trace_id IN (
+        SELECT trace_id FROM traces AS t WHERE t.event_id = :event_id
+        AND (t.declared OR 1 = (SELECT count(*) FROM traces AS o WHERE o.trace_id = t.trace_id))))
+"""
+_SUMMARY: Final = """
+SELECT e.*,
+    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id) AS signal_count,
+    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'NEGATIVE') AS negative_count,
+    (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id) AS span_count,
+    (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id AND p.status = 'error') AS error_count
+FROM events AS e
+"""
+_COUNTS: Final = """
+SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) AS signals,
+    (SELECT count(*) FROM signals WHERE event_id NOT IN (SELECT event_id FROM events)) AS signals_without_event,
+    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
+"""
+
+_Job = tuple[Batch, "Future[tuple[str, ...]]"]
+
+
+class SqliteStore:
+    """Fills `store.Store`; raises `StoreError` when the file cannot be used."""
+
+    def __init__(self, location: Path | str) -> None:
+        self.location = str(location)
+        writer = prepare(location)
+        self._connections: queue.LifoQueue[sqlite3.Connection | None] = queue.LifoQueue()
+        # A database in memory lives in one connection: readers and writer take turns with it.
+        shared = not isinstance(location, Path)
+        for _ in range(1 if shared else READERS):
+            self._connections.put(writer if shared else connect(location))
+        self._writer = None if shared else writer
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write_until_closed, name="workshop-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, batch: Batch) -> Future[tuple[str, ...]]:
+        """See `Store.append`."""
+        done: Future[tuple[str, ...]] = Future()
+        with self._closing:
+            if self._closed:
+                done.set_exception(StoreError("the store is closed"))
+            else:
+                self._jobs.put((batch, done))
+        return done
+
+    def event(self, event_id: str) -> Story | None:
+        """See `Store.event`."""
+        with self._borrowed() as db:
+            row = (
+                db.execute("SELECT * FROM events WHERE event_id = ?", (event_id,)).fetchone()
+                or db.execute(
+                    "SELECT e.* FROM traces AS t JOIN events AS e USING (event_id)"
+                    " WHERE t.trace_id = ? ORDER BY t.declared DESC, t.rowid LIMIT 1",
+                    (event_id,),
+                ).fetchone()
+            )
+            if row is None:
+                return None
+            key = {"event_id": row["event_id"]}
+            signals = db.execute("SELECT * FROM signals WHERE event_id = :event_id", key).fetchall()
+            spans = db.execute(_SPANS_OF_EVENT, key).fetchall()
+        return Story(event=as_dated_event(row), signals=_signals(signals), spans=_spans(spans))
+
+    def events(self, limit: int, cursor: str | None = None) -> Page:
+        """See `Store.events`."""
+        before = _position(cursor) if cursor else ("~", 0)
+        with self._borrowed() as db:
+            rows = db.execute(
+                f"{_SUMMARY} WHERE (e.happened_at, e.rid) < (?, ?) ORDER BY e.happened_at DESC, e.rid DESC LIMIT ?",
+                (*before, limit + 1),
+            ).fetchall()
+        shown = rows[:limit]
+        more = _cursor(shown[-1]["happened_at"], shown[-1]["rid"]) if len(rows) > limit else None
+        return Page(summaries=tuple(as_summary(row) for row in shown), next_cursor=more)
+
+    def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
+        """See `Store.summaries`."""
+        with self._borrowed() as db:
+            rows = [db.execute(f"{_SUMMARY} WHERE e.event_id = ?", (name,)).fetchone() for name in event_ids]
+        return tuple(as_summary(row) for row in rows if row)
+
+    def user(self, user_id: str) -> Person | None:
+        """See `Store.user`."""
+        with self._borrowed() as db:
+            known = db.execute("SELECT * FROM users WHERE user_id = ?", (user_id,)).fetchone()
+            seen = db.execute(
+                "SELECT count(*) AS events, min(happened_at) AS first, max(happened_at) AS last"
+                " FROM events WHERE user_id = ?",
+                (user_id,),
+            ).fetchone()
+        if known is None and not seen["events"]:
+            return None
+        moments = [seen["first"], seen["last"], *((known["first_seen"], known["last_seen"]) if known else ())]
+        present = [moment for moment in moments if moment]
+        return Person(
+            user_id=user_id,
+            traits=msgspec.json.decode(known["traits"]) if known else {},
+            first_seen=min(present),
+            last_seen=max(present),
+            event_count=seen["events"],
+        )
+
+    def trace(self, trace_id: str) -> tuple[Span, ...]:
+        """See `Store.trace`."""
+        with self._borrowed() as db:
+            return _spans(db.execute("SELECT * FROM spans WHERE trace_id = ?", (trace_id.lower(),)).fetchall())
+
+    def counts(self) -> Counts:
+        """See `Store.counts`."""
+        with self._borrowed() as db:
+            return Counts(**dict(db.execute(_COUNTS).fetchone()))
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+        if self._writer:
+            self._writer.close()
+        for _ in range(READERS if self._writer else 1):
+            db = self._connections.get()
+            if db:
+                db.close()
+        self._connections.put(None)
+
+    @contextmanager
+    def _borrowed(self) -> Generator[sqlite3.Connection]:
+        db = self._connections.get()
+        try:
+            if db is None:
+                raise StoreError("the store is closed")
+            yield db
+        finally:
+            self._connections.put(db)
+
+    def _write_until_closed(self) -> None:
+        while (group := self._next_group()) is not None:
+            if self._writer:
+                _commit(self._writer, group)
+            else:
+                with self._borrowed() as db:
+                    _commit(db, group)
+
+    def _next_group(self) -> list[_Job] | None:
+        """What waits right now, at most `GROUP_LIMIT` batches; None once closed and empty."""
+        first = self._jobs.get()
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < GROUP_LIMIT and not self._jobs.empty():
+            job = self._jobs.get()
+            if job is None:
+                self._jobs.put(None)
+                break
+            group.append(job)
+        return [(batch, done) for batch, done in group if done.set_running_or_notify_cancel()]
+
+
+def _commit(db: sqlite3.Connection, group: list[_Job]) -> None:
+    """All batches in one transaction; one that fails is undone alone. Answers come after the commit."""
+    answers: list[tuple[Future[tuple[str, ...]], Any]] = []
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        for batch, done in group:
+            answers.append((done, _attempt(db, batch)))
+        db.execute("COMMIT")
+    except sqlite3.Error as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        answers = [(done, error) for _, done in group]
+    for done, answer in answers:
+        if isinstance(answer, BaseException):
+            done.set_exception(StoreError(f"not stored: {answer}"))
+        else:
+            done.set_result(answer)
+
+
+def _attempt(db: sqlite3.Connection, batch: Batch) -> tuple[str, ...] | BaseException:
+    db.execute("SAVEPOINT batch")
+    try:
+        changed = BatchWriter(db).write(batch)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must cost this batch only
+        db.execute("ROLLBACK TO batch")
+        db.execute("RELEASE batch")
+        return error
+    db.execute("RELEASE batch")
+    return changed
+
+
+def _signals(rows: list[sqlite3.Row]) -> tuple[Signal, ...]:
+    return tuple(sorted((as_signal(row) for row in rows), key=lambda signal: signal.timestamp or ""))
+
+
+def _spans(rows: list[sqlite3.Row]) -> tuple[Span, ...]:
+    return tuple(sorted((as_span(row) for row in rows), key=lambda span: span.start_time or ""))
+
+
+def _cursor(happened_at: str, rid: int) -> str:
+    return base64.urlsafe_b64encode(f"{happened_at} {rid}".encode()).decode("ascii").rstrip("=")
+
+
+def _position(cursor: str) -> tuple[str, int]:
+    try:
+        happened_at, rid = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
+        return happened_at, int(rid)
+    except (ValueError, binascii.Error):
+        raise ValueError(f"{cursor!r} is not a cursor of this list") from None
