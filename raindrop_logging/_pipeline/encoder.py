@@ -75,12 +75,6 @@ class WireUser(Struct):
     traits: dict[Any, Any]
 
 
-_WHOLE = frozenset(
-    {"event_id", "user_id", "event", "timestamp", "signal_name", "signal_type", "sentiment", "attachment_id", "type"}
-    | {"role", "convo_id", "model", "feature_flags", "$context", "trace_id"}
-)
-"""Keys whose texts are never shortened: a shortened id names something else."""
-
 _json = msgspec.json.Encoder().encode
 
 
@@ -227,15 +221,30 @@ class _Cutter:
         return text
 
 
-def _texts(value: Any) -> Iterator[tuple[Any, Any]]:
+_FREE_TEXT = {"properties": None, "traits": None, "ai_data": ("input", "output"), "attachments": ("value", "name")}
+"""Where a body holds texts that may be shortened: everything below, or these keys; a shortened id names another."""
+_RESERVED = frozenset({"$context", "trace_id"})
+
+
+def _texts(body: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """Places of the texts that may be shortened: (container, key or index)."""
-    pairs = enumerate(value) if isinstance(value, list) else value.items()
-    for key, entry in list(pairs):
+    for field, keys in _FREE_TEXT.items():
+        value = body.get(field)
+        if value and keys is None:
+            yield from _all_texts(value, _RESERVED)
+        elif value:
+            for container in value if isinstance(value, list) else [value]:
+                yield from ((container, key) for key in keys or () if key in container)
+
+
+def _all_texts(value: Any, reserved: frozenset[str] = frozenset()) -> Iterator[tuple[Any, Any]]:
+    for key, entry in list(enumerate(value) if isinstance(value, list) else value.items()):
+        if key in reserved:
+            continue
         if isinstance(entry, str):
-            if key not in _WHOLE:
-                yield value, key
-        elif isinstance(entry, dict | list) and key not in _WHOLE:
-            yield from _texts(entry)
+            yield value, key
+        elif isinstance(entry, dict | list):
+            yield from _all_texts(entry)
 
 
 def _shorten_longest(value: Any, excess: int) -> set[tuple[int, Any]]:

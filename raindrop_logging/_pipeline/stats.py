@@ -2,13 +2,14 @@
 
 In: counts and reasons from every stage
 Out: Stats, and lines on the logger `raindrop_logging`
-Touches: the logging module, from the listener's thread only
+Touches: the logging module, on the listener's thread or on one that flushes
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -29,7 +30,8 @@ class Stats(Struct, frozen=True, kw_only=True):
         accepted: records with a block that the handler took.
         delivered: their request got its 2xx.
         refused: the receiver refused them.
-        dropped: given up here, by reason: invalid, queue_full, too_large, expired, exit, no_destination, internal.
+        dropped: given up here, by reason: invalid, queue_full, too_large, expired, exit, no_destination, off,
+            tracing_off, trace_queue_full, internal.
         waiting: queued, being assembled, batched or sent.
         requests: POSTs that were answered.
         retries: attempts after the first.
@@ -81,28 +83,41 @@ class Count:
 
 
 class Ledger:
-    """The counters of one pipeline. `accepted` and `overflowed` belong to callers, the rest to the worker threads."""
+    """The counters of one pipeline.
+
+    Callers raise `accepted` and `overflowed`, without a lock; everything else is raised by the pipeline's own
+    threads, under a lock that no caller ever takes.
+    """
 
     def __init__(self) -> None:
         self.accepted = Count()
         self.overflowed = Count()
-        self.unheard = Count()
-        self.delivered = 0
-        self.refused = 0
-        self.requests = 0
-        self.retries = 0
-        self.truncated = 0
-        self.mirrored = 0
+        self._lock = threading.Lock()
+        self._sums: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
 
-    def drop(self, reason: str, records: int) -> None:
-        """Count records given up; called under the pipeline's own lock or by its one listener."""
-        self._dropped[reason] = self._dropped.get(reason, 0) + records
+    def add(self, name: str, number: int) -> None:
+        """Raise one of the figures of `Stats`."""
+        if number:
+            with self._lock:
+                self._sums[name] = self._sums.get(name, 0) + number
 
-    def dropped(self) -> dict[str, int]:
-        """Drops by reason, without the reasons that never happened."""
-        callers = {"queue_full": int(self.overflowed), "no_destination": int(self.unheard)}
-        return self._dropped.copy() | {reason: count for reason, count in callers.items() if count}
+    def drop(self, reason: str, records: int) -> None:
+        """Count records given up."""
+        if records:
+            with self._lock:
+                self._dropped[reason] = self._dropped.get(reason, 0) + records
+
+    def stats(self, *, waiting: int, open_interactions: int) -> Stats:
+        """All figures now."""
+        with self._lock:
+            sums, dropped = self._sums.copy(), self._dropped.copy()
+        overflowed = int(self.overflowed)
+        if overflowed:
+            dropped["queue_full"] = dropped.get("queue_full", 0) + overflowed
+        return Stats(
+            accepted=int(self.accepted), dropped=dropped, waiting=waiting, open_interactions=open_interactions, **sums
+        )
 
 
 class Diagnostics:
@@ -111,21 +126,29 @@ class Diagnostics:
     def __init__(self, clock: Callable[[], float], *, every: float = DIAGNOSTIC_INTERVAL) -> None:
         self._clock = clock
         self._every = every
-        self._due = 0.0
+        self._lock = threading.Lock()
+        self._due: float | None = None
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
 
     def note(self, kind: str, detail: str, records: int = 1) -> None:
         """Remember a trouble: ``kind`` groups it, ``detail`` of the first one is told."""
-        self._counts[kind] = self._counts.get(kind, 0) + records
-        self._first.setdefault(kind, detail)
+        with self._lock:
+            self._counts[kind] = self._counts.get(kind, 0) + records
+            self._first.setdefault(kind, detail)
 
-    def tell(self, *, now_at_latest: bool = False) -> None:
-        """Write the line if there is something to tell and an interval has passed, or it is the last chance."""
-        if not self._counts or (self._clock() < self._due and not now_at_latest):
-            return
-        counts, self._counts = self._counts, {}
-        first, self._first = self._first, {}
-        self._due = self._clock() + self._every
-        parts = [f"{kind}: {count} record{'s' * (count != 1)}, {first[kind]}" for kind, count in counts.items()]
+    def next_due(self) -> float | None:
+        """When `tell` has something to say next."""
+        return (self._due if self._due is not None else self._clock()) if self._counts else None
+
+    def tell(self, *, last_chance: bool = False) -> None:
+        """Write the line if there is something to tell, and an interval has passed or it is the last chance."""
+        with self._lock:
+            now = self._clock()
+            if not self._counts or (self._due is not None and now < self._due and not last_chance):
+                return
+            counts, self._counts = self._counts, {}
+            first, self._first = self._first, {}
+            self._due = now + self._every
+        parts = [f"{kind} ({count} record{'s' * (count != 1)}): {first[kind]}" for kind, count in counts.items()]
         logger.warning("%s", "; ".join(parts))

@@ -1,0 +1,180 @@
+"""The thread between the queue and the road: takes snapshots, keeps time, answers to flush and stop.
+
+Derived from the standard library's QueueListener, with its traps mended: it starts by itself and only once, stops
+with a deadline, survives whatever a record does to it, and needs no sentinel in a full queue.
+
+In: Snapshot, from the queue
+Out: calls of the road it was given
+Touches: its own thread, the clock
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from logging.handlers import QueueListener
+from typing import Protocol
+
+from raindrop_logging._pipeline.bounded_queue import BoundedQueue
+from raindrop_logging._pipeline.entries import Snapshot
+
+_IDLE_SECONDS = 5.0
+"""The longest sleep; callers ring earlier, this only bounds the harm of a bell that nobody heard."""
+
+_BEHIND_SECONDS = 0.02
+"""How often to look again while the sender has all it can hold."""
+
+
+class Road(Protocol):
+    """What the listener drives."""
+
+    def accept(self, snapshot: Snapshot, now: float) -> None:
+        """Carry one snapshot as far as it goes."""
+
+    def tick(self, now: float) -> float | None:
+        """Do what is due; when there is work next."""
+
+    def push(self, now: float) -> None:
+        """Carry everything that waits on the listener's side to the sender."""
+
+    def failed(self, snapshot: Snapshot | None, error: Exception) -> None:
+        """Count a snapshot that broke a stage, and say so."""
+
+    def is_behind(self) -> bool:
+        """Whether the sender has all it can hold."""
+
+
+class Flush:
+    """One caller's wish that all before it be handed to the sender."""
+
+    __slots__ = ("handed_over",)
+
+    def __init__(self) -> None:
+        self.handed_over = threading.Event()
+
+
+class Listener(QueueListener):
+    """Moves snapshots from the queue onto the road, on a daemon thread of its own."""
+
+    def __init__(self, waiting: BoundedQueue, road: Road, *, clock: Callable[[], float]) -> None:
+        super().__init__(waiting)  # type: ignore[arg-type]  # every method that would use it as a queue.Queue is ours
+        self._waiting = waiting
+        self._road = road
+        self._clock = clock
+        self._flushes: deque[Flush] = deque()
+        self._stop_asked = False
+        self._starting = threading.Lock()
+        self._driving = threading.Lock()  # who drives the road: this thread, or one that drains inline
+        self._running: threading.Thread | None = None
+        self._wake_at: float | None = None
+
+    # ---- life
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._running is not None and self._running.is_alive()
+
+    def start(self) -> None:
+        """Start the thread unless it runs; never waits, so a signal handler may call it."""
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._running is None or not self._running.is_alive():
+                self._stop_asked = False
+                thread = threading.Thread(target=self._monitor, name="raindrop-listener", daemon=True)
+                thread.start()
+                self._running = thread
+        except RuntimeError:  # the interpreter is shutting down; `drain_inline` does the work
+            pass
+        finally:
+            self._starting.release()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """End the thread after what it is doing; at most ``timeout`` seconds are waited for it."""
+        thread, self._running = self._running, None
+        self._stop_asked = True
+        self.enqueue_sentinel()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def enqueue_sentinel(self) -> None:
+        """Wake the thread to see that it was asked to stop; nothing is put into the queue."""
+        self._waiting.ring()
+
+    def push(self, timeout: float) -> bool:
+        """Have everything that was logged before now handed to the sender; False when the timeout came first."""
+        if not self.is_alive:
+            self.start()
+        if not self.is_alive:
+            self.drain_inline()
+            return True
+        flush = Flush()
+        self._flushes.append(flush)
+        self._waiting.ring()
+        return flush.handed_over.wait(timeout)
+
+    def drain_inline(self) -> None:
+        """Do the thread's work on the calling thread, for processes in which no thread can start any more."""
+        with self._driving:
+            self._take(len(self._waiting), heedless=True)
+            self._guarded_push(self._clock())
+
+    # ---- the thread
+
+    def _monitor(self) -> None:
+        while not self._stop_asked:
+            self._sleep()
+            wishes = [self._flushes.popleft() for _ in range(len(self._flushes))]
+            with self._driving:
+                self._take(len(self._waiting), heedless=bool(wishes))
+                now = self._clock()
+                if wishes:
+                    self._guarded_push(now)
+                self._wake_at = self._guarded_tick(now)
+            for wish in wishes:
+                wish.handed_over.set()
+
+    def _sleep(self) -> None:
+        if self._flushes or self._stop_asked:
+            return
+        if self._wake_at is None and not len(self._waiting):
+            self._waiting.sleep(_IDLE_SECONDS, until_first=True)
+            return
+        if self._road.is_behind():
+            self._waiting.sleep(_BEHIND_SECONDS, until_first=False)
+            return
+        left = _IDLE_SECONDS if self._wake_at is None else self._wake_at - self._clock()
+        if left > 0:
+            self._waiting.sleep(min(left, _IDLE_SECONDS), until_first=False)
+
+    def _take(self, most: int, *, heedless: bool) -> None:
+        """Take up to ``most`` snapshots; unless heedless, no more than the sender can hold."""
+        for _ in range(most):
+            if not heedless and self._road.is_behind():
+                return
+            snapshot = self._waiting.take()
+            if snapshot is None:
+                return
+            self.handle(snapshot)
+
+    def handle(self, record: Snapshot) -> None:  # type: ignore[override]  # what we queue is a Snapshot
+        """Carry one snapshot along the road; what breaks there costs that snapshot only."""
+        try:
+            self._road.accept(record, self._clock())
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the thread
+            self._road.failed(record, error)
+
+    def _guarded_push(self, now: float) -> None:
+        try:
+            self._road.push(now)
+        except Exception as error:  # noqa: BLE001 -- as in handle
+            self._road.failed(None, error)
+
+    def _guarded_tick(self, now: float) -> float | None:
+        try:
+            return self._road.tick(now)
+        except Exception as error:  # noqa: BLE001 -- as in handle; looked at again after a pause
+            self._road.failed(None, error)
+            return now + 1.0

@@ -1,0 +1,304 @@
+"""Carry requests to one receiver over HTTP: a few threads, one keep-alive client, every answer accounted for.
+
+In: Request
+Out: POSTs; Settled to whoever keeps the accounts
+Touches: sockets (httpx), its own threads, the clock
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.outbox import Attempt, Outbox, Settled, Verdict, verdict_of
+from raindrop_logging.settings import Secret
+from raindrop_logging.wire import ARRAY_LANES, JSON, PROJECT_HEADER, PROTOBUF, ROUTES, Lane
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_CONNECTIONS = 4
+"""Requests on their way at once; order per event id holds whatever the number (see outbox)."""
+
+MAX_ANSWER_CHARS = 200
+"""Characters of a receiver's answer that a diagnostic quotes."""
+
+
+class Receiver(Struct, frozen=True):
+    """Where requests go, and what they carry; the key is in the header and nowhere else."""
+
+    name: str
+    endpoint: str
+    write_key: Secret | None
+    project_id: str | None
+    timeout: float
+    proxy: str | None
+    verify: bool | str
+    user_agent: str
+
+
+class Trouble(Struct, frozen=True):
+    """Something to tell the operator: a kind that groups, a detail that helps, the records it is about."""
+
+    kind: str
+    detail: str
+    records: int
+
+
+class Sender:
+    """Sends what it is given, in order where order matters, until it is told to stop.
+
+    Args:
+        receiver: where to.
+        outbox: which request goes next.
+        clock: seconds, monotonic.
+        settled: told what ended, under this sender's lock.
+        trouble: told what went wrong, from a sending thread.
+        transport: an httpx transport to use instead of the network.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], float],
+        settled: Callable[[Settled, int], None],
+        trouble: Callable[[Trouble], None],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._receiver = receiver
+        self._outbox = outbox
+        self._clock = clock
+        self._settled = settled
+        self._trouble = trouble
+        self._transport = transport
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._stopping = False
+        self._client: httpx.Client | None = None
+        self._client_lock = threading.Lock()
+
+    # ---- for the listener
+
+    def submit(self, request: Request) -> None:
+        """Queue a request; starts a thread if all are busy."""
+        with self._changed:
+            self._outbox.add(request)
+            self._staff()
+            self._changed.notify()
+
+    @property
+    def records(self) -> int:
+        """Log records not settled yet."""
+        return self._outbox.records
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes not settled yet."""
+        return self._outbox.nbytes
+
+    @property
+    def requests(self) -> int:
+        """Requests not settled yet."""
+        return len(self._outbox)
+
+    def trim(self, lane: Lane, most: int) -> int:
+        """Give up the oldest waiting items of a lane beyond ``most``; the log records that are lost by it."""
+        with self._changed:
+            excess = self._outbox.items_waiting(lane) - most
+            return sum(item.records for item in self._outbox.drop_oldest(lane, excess)) if excess > 0 else 0
+
+    # ---- for whoever waits
+
+    def wait(self, deadline: float) -> bool:
+        """Wait until everything submitted before now is settled; False if the deadline came first."""
+        with self._changed:
+            serial = self._outbox.last_serial
+            while self._outbox.has_until(serial):
+                left = deadline - self._clock()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+            return True
+
+    def work_inline(self, deadline: float) -> None:
+        """Send on the calling thread, for processes in which no thread can start any more."""
+        while (left := deadline - self._clock()) > 0:
+            with self._changed:
+                attempt = self._outbox.take(self._clock())
+                if attempt is None:
+                    if not len(self._outbox):
+                        return
+                    self._changed.wait(min(left, self._pause()))
+                    continue
+            self._try(attempt, left)
+
+    def stop(self) -> int:
+        """End the threads and give up what is left; the log records that are lost by it."""
+        with self._changed:
+            self._stopping = True
+            lost = sum(item.records for item in self._outbox.abandon())
+            self._changed.notify_all()
+        return lost
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether a thread of its own does the sending."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    # ---- threads
+
+    def _staff(self) -> None:
+        """One more thread when work waits and all are busy; at interpreter exit none can start."""
+        busy = len(self._threads) - self._idle
+        if self._stopping or self._idle or busy >= MAX_CONNECTIONS or (busy and len(self._outbox) <= 2 * busy):
+            return
+        name = f"raindrop-sender-{self._receiver.name}-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        self._threads.append(thread)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                attempt = self._next()
+            if attempt is None:
+                return
+            self._try(attempt, self._receiver.timeout)
+
+    def _next(self) -> Attempt | None:
+        while not self._stopping:
+            attempt = self._outbox.take(self._clock())
+            if attempt is not None:
+                return attempt
+            self._idle += 1
+            self._changed.wait(self._pause() if len(self._outbox) else None)
+            self._idle -= 1
+        self._close_client_if_last()
+        return None
+
+    def _pause(self) -> float:
+        now = self._clock()
+        until = self._outbox.next_time(now)
+        return 1.0 if until is None else max(until - now, 0.001)
+
+    def _close_client_if_last(self) -> None:
+        self._threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+        if not self._threads and self._client is not None:
+            self._client.close()
+            self._client = None
+
+    # ---- one attempt
+
+    def _try(self, attempt: Attempt, timeout: float) -> None:
+        verdict, detail, retry_after = self._post(attempt.request, min(timeout, self._receiver.timeout))
+        with self._changed:
+            if self._stopping:
+                return
+            settled = self._outbox.settle(attempt, verdict, self._clock(), retry_after)
+            self._settled(settled, attempt.attempts)
+            self._changed.notify_all()
+        self._tell(attempt.request, verdict, detail, settled)
+
+    def _post(self, request: Request, timeout: float) -> tuple[Verdict, str, float | None]:
+        import httpx
+
+        try:
+            response = self._connected().post(
+                self._receiver.endpoint + ROUTES[request.lane],
+                content=body_of(request),
+                headers={"Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
+                timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            )
+        except Exception as error:  # noqa: BLE001 -- httpx.HTTPError, or what TLS and proxies raise beside it
+            return Verdict.UNREACHABLE, f"{type(error).__name__}: {self._masked(str(error))}", None
+        answer = self._masked(response.text[:MAX_ANSWER_CHARS].strip())
+        detail = f"HTTP {response.status_code}" + (f" {answer!r}" if answer else "")
+        retry_after = seconds_of(response.headers.get("retry-after"), self._clock_of_day)
+        return verdict_of(response.status_code), detail, retry_after
+
+    def _connected(self) -> httpx.Client:
+        with self._client_lock:
+            if self._client is None:
+                self._client = self._build_client()
+            return self._client
+
+    def _build_client(self) -> httpx.Client:
+        import httpx
+
+        receiver = self._receiver
+        headers = {"User-Agent": receiver.user_agent}
+        if receiver.write_key is not None:
+            headers["Authorization"] = f"Bearer {receiver.write_key.reveal()}"
+        if receiver.project_id is not None:
+            headers[PROJECT_HEADER] = receiver.project_id
+        options: dict[str, Any] = {"transport": self._transport} if self._transport else {"verify": receiver.verify}
+        if receiver.proxy and not self._transport:
+            options["proxy"] = receiver.proxy
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        return httpx.Client(headers=headers, follow_redirects=False, limits=limits, **options)
+
+    # ---- what to say about it
+
+    def _tell(self, request: Request, verdict: Verdict, detail: str, settled: Settled) -> None:
+        name = f"{self._receiver.name} {ROUTES[request.lane]}"
+        for item in settled.refused:
+            self._trouble(Trouble("refused", f"{name} answered {detail} to a record of {item.source}", item.records))
+        if settled.expired:
+            records = sum(item.records for item in settled.expired)
+            self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", records))
+        elif verdict in (Verdict.LATER, Verdict.UNREACHABLE):
+            self._trouble(Trouble("waiting", f"{name} is not available ({detail}), retrying", request.records))
+        elif verdict is Verdict.SETUP_REFUSED:
+            hint = _HINTS.get(detail[5:8], "check endpoint and proxy")
+            self._trouble(Trouble("paused", f"{name} answered {detail}: {hint}; the records are kept", request.records))
+
+    def _masked(self, text: str) -> str:
+        key = self._receiver.write_key
+        return text.replace(key.reveal(), "***") if key is not None else text
+
+    def _clock_of_day(self) -> float:
+        import time
+
+        return time.time()
+
+
+_HINTS = {
+    "401": "check write_key",
+    "403": "check write_key and project_id",
+    "404": "check endpoint",
+    "405": "check endpoint",
+}
+
+
+def body_of(request: Request) -> bytes:
+    """The body of a request: an array of the items, one object, or spans end to end (protobuf joins them so)."""
+    bodies = [item.body for item in request.items]
+    if request.lane in ARRAY_LANES:
+        return b"[" + b",".join(bodies) + b"]"
+    return b"".join(bodies)
+
+
+def seconds_of(retry_after: str | None, time_of_day: Callable[[], float]) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None if it says neither."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(retry_after).timestamp() - time_of_day()
+        except (TypeError, ValueError):
+            return None
+    return seconds if math.isfinite(seconds) else None

@@ -1,0 +1,352 @@
+"""The only file that knows the order of the stages: builds a pipeline, runs records along it, ends it.
+
+In: Settings; Snapshots from the handler
+Out: requests at the senders; Stats, FlushResult
+Touches: the life of the stages' threads
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from random import Random
+from typing import TYPE_CHECKING
+
+from raindrop_logging._pipeline.assembler import Assembler
+from raindrop_logging._pipeline.batcher import Batcher, Limits
+from raindrop_logging._pipeline.bounded_queue import BoundedQueue
+from raindrop_logging._pipeline.encoder import Encoder, as_final_partial, constants
+from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Told
+from raindrop_logging._pipeline.listener import Listener
+from raindrop_logging._pipeline.otlp import SpanEncoder
+from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled
+from raindrop_logging._pipeline.router import Router
+from raindrop_logging._pipeline.sender import Receiver, Sender, Trouble
+from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
+from raindrop_logging.settings import Settings
+from raindrop_logging.wire import Lane
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_SENDER_BYTES = 8 * 1024 * 1024
+MAX_SENDER_REQUESTS = 256
+"""What the sender may hold before the listener leaves the rest in the queue, where `when_full` rules."""
+
+MIRROR_TIMEOUT = 2.0
+MAX_MIRROR_REQUESTS = 1_000
+"""The mirror is best effort: one attempt each, and beyond this many waiting it gets nothing."""
+
+
+def package_version() -> str:
+    """Version of the installed distribution."""
+    try:
+        return version("raindrop-logging")
+    except PackageNotFoundError:
+        return "0"
+
+
+class Pipeline:
+    """One road from capture to the receivers, shared by nothing.
+
+    Args:
+        settings: checked keys.
+        transport: an httpx transport for the receiver, instead of the network.
+        clock: seconds, monotonic.
+        random: numbers in [0, 1) for the jitter.
+        environ: the process's environment, for the workspace properties.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._clock = clock
+        self._random = random or Random().random
+        self._environ = os.environ if environ is None else environ
+        self._build()
+
+    def _build(self) -> None:
+        """Join the stages in the order that a record meets them; called again in a child of fork."""
+        settings = self._settings
+        self.pid = os.getpid()
+        self.ledger = Ledger()
+        self.diagnostics = Diagnostics(self._clock)
+        self.queue = BoundedQueue(
+            max_size=settings.max_queue_size,
+            max_bytes=settings.max_queue_bytes,
+            when_full=settings.when_full,
+            block_timeout=settings.block_timeout,
+            overflowed=self.ledger.overflowed,
+            wake_size=settings.upload_size,
+            wake_bytes=settings.upload_bytes,
+        )
+        self._router = Router(dict(settings.defaults))
+        self._assembler = Assembler(
+            interval=settings.partial_flush_interval,
+            ttl=settings.interaction_ttl,
+            max_open=settings.max_open_interactions,
+        )
+        self._encoder = _encoder(settings, self._environ)
+        self._batcher = Batcher(_limits(settings))
+        self._primary = self._sender(_primary(settings), _patience(settings))
+        self._mirror = self._mirror_sender() if settings.write_key and settings.workshop else None
+        self._listener = Listener(self.queue, self, clock=self._clock)
+        self._overflow_told = 0
+
+    # ---- for the handler
+
+    @property
+    def silence(self) -> str | None:
+        """Why records go nowhere, as the reason that counts them; None where they are sent."""
+        settings = self._settings
+        if not settings.enabled or settings.mode == "off":
+            return "off"
+        return None if settings.write_key or settings.workshop else "no_destination"
+
+    def put(self, snapshot: Snapshot) -> None:
+        """Take a snapshot on the caller's thread."""
+        self.queue.put(snapshot)
+        if not self._listener.is_alive:
+            self._listener.start()
+
+    def after_fork(self) -> None:
+        """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
+        self._build()
+
+    def flush(self, timeout: float) -> FlushResult:
+        """Send everything logged before now; see `RaindropHandler.flush`."""
+        deadline = self._clock() + timeout
+        before = self.stats().delivered
+        done = self._listener.push(timeout)
+        if not self._primary.has_threads and self._primary.requests:
+            self._primary.work_inline(deadline)
+        done = done and self._primary.wait(deadline)
+        if self._mirror is not None and done:
+            self._mirror.wait(min(deadline, self._clock() + MIRROR_TIMEOUT))
+        self.diagnostics.tell()
+        stats = self.stats()
+        return FlushResult(sent=stats.delivered - before, left=stats.waiting, timed_out=not done)
+
+    def shutdown(self, timeout: float) -> FlushResult:
+        """Send what can be sent in time, end the threads, count and tell what is lost; a later record starts anew."""
+        result = self.flush(timeout)
+        self._listener.stop(timeout=0.5)
+        lost = self._primary.stop() + self._lost_on_the_way()
+        if self._mirror is not None:
+            self._mirror.stop()
+        if lost:
+            self.ledger.drop("exit", lost)
+            self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
+        self.diagnostics.tell(last_chance=True)
+        self._restart_stages()
+        return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
+
+    def _lost_on_the_way(self) -> int:
+        lost = self._assembler.records + self._batcher.records
+        while self.queue.take() is not None:
+            lost += 1
+        return lost
+
+    def _restart_stages(self) -> None:
+        settings = self._settings
+        self._assembler = Assembler(
+            interval=settings.partial_flush_interval,
+            ttl=settings.interaction_ttl,
+            max_open=settings.max_open_interactions,
+        )
+        self._batcher = Batcher(_limits(settings))
+        self._primary = self._sender(_primary(settings), _patience(settings))
+        self._mirror = self._mirror_sender() if self._mirror is not None else None
+
+    def stats(self) -> Stats:
+        """All figures now; see `Stats`."""
+        waiting = len(self.queue) + self._assembler.records + self._batcher.records + self._primary.records
+        return self.ledger.stats(waiting=waiting, open_interactions=len(self._assembler))
+
+    # ---- the road; driven by the listener
+
+    def accept(self, snapshot: Snapshot, now: float) -> None:
+        """Carry one snapshot as far as it goes."""
+        entry = self._router.route(snapshot)
+        if isinstance(entry, Refusal):
+            self._refused(entry)
+            return
+        for told in self._assembler.feed(entry, now):
+            self._send(told, now)
+
+    def tick(self, now: float) -> float | None:
+        """Do what is due; when there is work next."""
+        for told in self._assembler.tick(now, behind=self.is_behind()):
+            self._send(told, now)
+        for request in self._batcher.tick(now):
+            self._submit(request)
+        self._note_overflow()
+        self.diagnostics.tell()
+        times = (self._assembler.next_due(), self._batcher.next_due(), self.diagnostics.next_due())
+        return min((at for at in times if at is not None), default=None)
+
+    def push(self, now: float) -> None:
+        """Carry everything that waits on this side to the sender."""
+        for told in self._assembler.drain():
+            self._send(told, now)
+        for request in self._batcher.drain():
+            self._submit(request)
+
+    def failed(self, snapshot: Snapshot | None, error: Exception) -> None:
+        """Count a snapshot that broke a stage, and say so."""
+        self.ledger.drop("internal", 0 if snapshot is None else 1)
+        where = "" if snapshot is None else f" on a record of {snapshot.source}"
+        self.diagnostics.note("internal", f"{type(error).__name__}: {error}{where}; please report it")
+
+    def is_behind(self) -> bool:
+        """Whether the sender has all it can hold."""
+        return self._primary.nbytes >= MAX_SENDER_BYTES or self._primary.requests >= MAX_SENDER_REQUESTS
+
+    def _send(self, told: Told, now: float) -> None:
+        item = self._encoder.encode(told)
+        if isinstance(item, Refusal):
+            self._refused(item)
+            return
+        self.ledger.add("truncated", item.truncated)
+        if item.ai and self._settings.write_key is None:
+            item = as_final_partial(item)
+        for request in self._batcher.add(item, now):
+            self._submit(request)
+
+    def _submit(self, request: Request) -> None:
+        if self._mirror is not None and self._mirror.requests < MAX_MIRROR_REQUESTS:
+            for mirrored in _for_mirror(request):
+                self._mirror.submit(mirrored)
+        self._primary.submit(request)
+        if request.lane is Lane.TRACES:
+            lost = self._primary.trim(Lane.TRACES, self._settings.trace_queue_size)
+            if lost:
+                self.ledger.drop("trace_queue_full", lost)
+                self.diagnostics.note("trace_queue_full", "more spans wait than trace_queue_size allows", lost)
+
+    # ---- accounts
+
+    def _refused(self, refusal: Refusal) -> None:
+        self.ledger.drop(refusal.reason, refusal.records)
+        where = str(refusal.source) if self._settings.debug else f"logger '{refusal.source.logger}'"
+        self.diagnostics.note(refusal.reason, f"{refusal.detail} ({where})", refusal.records)
+
+    def _note_overflow(self) -> None:
+        total = int(self.ledger.overflowed)
+        if total > self._overflow_told:
+            detail = f"more is logged than leaves, when_full is {self._settings.when_full}"
+            self.diagnostics.note("queue_full", detail, total - self._overflow_told)
+            self._overflow_told = total
+
+    def _settled(self, settled: Settled, attempts: int) -> None:
+        self.ledger.add("requests", 1)
+        self.ledger.add("retries", 1 if attempts > 1 else 0)
+        self.ledger.add("delivered", _records(settled.delivered))
+        self.ledger.add("refused", _records(settled.refused))
+        self.ledger.drop("expired", _records(settled.expired))
+
+    def _mirrored(self, settled: Settled, _attempts: int) -> None:
+        self.ledger.add("mirrored", len(settled.delivered))
+
+    def _trouble(self, trouble: Trouble) -> None:
+        self.diagnostics.note(trouble.kind, trouble.detail, trouble.records)
+        self.queue.ring()
+
+    def _mirror_trouble(self, _trouble: Trouble) -> None:
+        """The mirror is best effort: what it does not take is seen in `Stats.mirrored` alone."""
+
+    # ---- senders
+
+    def _sender(self, receiver: Receiver, patience: Patience) -> Sender:
+        return Sender(
+            receiver,
+            Outbox(patience, self._random),
+            clock=self._clock,
+            settled=self._settled,
+            trouble=self._trouble,
+            transport=self._transport,
+        )
+
+    def _mirror_sender(self) -> Sender:
+        assert self._settings.workshop is not None
+        return Sender(
+            _receiver(self._settings, "workshop", self._settings.workshop, keyed=False, timeout=MIRROR_TIMEOUT),
+            Outbox(Patience(0.0, 0.001, 0.001, 0.0, 1), self._random),
+            clock=self._clock,
+            settled=self._mirrored,
+            trouble=self._mirror_trouble,
+        )
+
+
+def _records(items: tuple[Item, ...]) -> int:
+    return sum(item.records for item in items)
+
+
+def _for_mirror(request: Request) -> list[Request]:
+    """What the mirror gets of a request: AI events as final partials, one each, the rest as it is."""
+    shown = tuple(item for item in request.items if item.ai)
+    others = tuple(item for item in request.items if not item.ai)
+    partials = [Request(Lane.PARTIALS, (as_final_partial(item),)) for item in shown]
+    return [Request(request.lane, others), *partials] if others else partials
+
+
+def _limits(settings: Settings) -> dict[Lane, Limits]:
+    uploads = Limits(settings.upload_size, settings.upload_bytes, settings.upload_interval)
+    traces = Limits(settings.trace_batch_size, settings.upload_bytes, settings.trace_flush_interval)
+    return {Lane.EVENTS: uploads, Lane.SIGNALS: uploads, Lane.TRACES: traces}
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        settings.retry_budget, settings.base_delay, settings.max_delay, settings.jitter, settings.max_attempts
+    )
+
+
+def _primary(settings: Settings) -> Receiver:
+    if settings.write_key is None and settings.workshop is not None:
+        return _receiver(settings, "workshop", settings.workshop, keyed=False, timeout=settings.timeout)
+    return _receiver(settings, "cloud", settings.endpoint, keyed=True, timeout=settings.timeout)
+
+
+def _receiver(settings: Settings, name: str, endpoint: str, *, keyed: bool, timeout: float) -> Receiver:
+    return Receiver(
+        name=name,
+        endpoint=endpoint,
+        write_key=settings.write_key if keyed else None,
+        project_id=settings.project_id,
+        timeout=timeout,
+        proxy=settings.proxy,
+        verify=settings.verify,
+        user_agent=f"raindrop-logging/{package_version()}",
+    )
+
+
+def _encoder(settings: Settings, environ: Mapping[str, str]) -> Encoder:
+    library = package_version()
+    encode_span = None
+    if settings.tracing:
+        encode_span = SpanEncoder(
+            service_name=settings.service_name,
+            service_version=settings.service_version or library,
+            library_version=library,
+            project_id=settings.project_id,
+        )
+    said = constants(version=library, wizard_session=settings.wizard_session, workspace=_workspace(environ))
+    return Encoder(constants=said, max_text_chars=settings.max_text_chars, encode_span=encode_span)
+
+
+def _workspace(environ: Mapping[str, str]) -> dict[str, str] | None:
+    """``properties.workspace``: all three variables or nothing (wire contract, ``$context`` block)."""
+    names = {"id": "RAINDROP_WORKSPACE_ID", "name": "RAINDROP_WORKSPACE_NAME", "root": "RAINDROP_WORKSPACE_ROOT"}
+    found = {key: environ.get(variable, "") for key, variable in names.items()}
+    return found if all(found.values()) else None

@@ -1,0 +1,48 @@
+"""Fields bound to the running code, so that every record made inside carries them.
+
+`bind` is for a request, a job or a turn: what it binds is read when a record is made, on the thread or task that made
+it, and never later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+from raindrop_logging._pipeline.capture import plain
+
+_scope: ContextVar[Mapping[str, Any] | None] = ContextVar("raindrop_scope", default=None)
+current_scope: Final = _scope.get
+"""The bound fields of this context, or None; the mapping is never changed once bound."""
+
+
+@contextmanager
+def bind(
+    *,
+    user_id: str | None = None,
+    convo_id: str | None = None,
+    event_id: str | None = None,
+    event: str | None = None,
+    properties: Mapping[str, Any] | None = None,
+) -> Iterator[None]:
+    """Bind fields for the code inside; a record's own fields win over them, an inner `bind` over an outer one.
+
+    Args:
+        user_id: whose request it is.
+        convo_id: the conversation.
+        event_id: the event that signals and spans inside are about.
+        event: name of the event.
+        properties: merged with the record's own, key by key.
+    """
+    given = {"user_id": user_id, "convo_id": convo_id, "event_id": event_id, "event": event}
+    outer = _scope.get() or {}
+    bound = {**outer, **{key: value for key, value in given.items() if value is not None}}
+    if properties:
+        bound["properties"] = {**outer.get("properties", {}), **plain(properties)}
+    token = _scope.set(bound)
+    try:
+        yield
+    finally:
+        _scope.reset(token)

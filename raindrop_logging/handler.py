@@ -1,0 +1,235 @@
+"""`RaindropHandler`: the one handler that a logging configuration names."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
+
+from raindrop_logging import identifiers
+from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.stats import FlushResult, Stats, logger
+from raindrop_logging._pipeline.wiring import Pipeline
+from raindrop_logging.context import current_scope
+from raindrop_logging.errors import SettingsError
+from raindrop_logging.settings import Settings, SettingsDict, read_settings
+
+if TYPE_CHECKING:
+    import httpx
+
+BLOCK_KEY = "raindrop"
+BITS_KEY = "_raindrop_bits"
+"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them."""
+
+_NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
+"""Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
+
+_mint = identifiers.mint_bits
+_handlers: weakref.WeakSet[RaindropHandler] = weakref.WeakSet()
+
+
+class RaindropHandler(logging.Handler):
+    """Sends log records that hold a ``raindrop`` block to Raindrop.
+
+    In a dictConfig file: ``{"class": "raindrop_logging.RaindropHandler"}``, with any key of the README's
+    configuration table. The handler starts by itself with the first record, needs no listener and no queue beside
+    it, and ends with the process. A log call never raises because of it and never waits for the network.
+
+    Args:
+        level: as every logging.Handler.
+        transport: an httpx transport to send through, for tests and special networks.
+        **keys: see `raindrop_logging.settings.Settings`.
+
+    Raises:
+        SettingsError: a key is unknown or its value breaks a rule; the message names both.
+    """
+
+    def __init__(
+        self,
+        level: int | str = logging.NOTSET,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        **keys: Unpack[SettingsDict],
+    ) -> None:
+        super().__init__(level)
+        self.settings: Settings = read_settings(_plain_keys(keys))
+        self._pipeline = Pipeline(self.settings, transport=transport)
+        self._silence = self._pipeline.silence
+        self._warned = False
+        _handlers.add(self)
+
+    def handle(self, record: logging.LogRecord) -> bool:  # type: ignore[override]  # 3.12 widened it
+        """Capture the record if it holds a block and passes the handler's filters; no lock is taken."""
+        block = record.__dict__.get(BLOCK_KEY)
+        if block is None or record.name.partition(".")[0] in _NEVER_CAPTURED:
+            return False
+        if self.filters:
+            passed: Any = self.filter(record)
+            if not passed:
+                return False
+            if isinstance(passed, logging.LogRecord):  # since 3.12 a filter may put another record in its place
+                record = passed
+                block = record.__dict__.get(BLOCK_KEY)
+        try:
+            self._capture(record, block)
+        except Exception:  # noqa: BLE001 -- a log call never raises because of this package
+            self._pipeline.ledger.accepted.one()
+            self._pipeline.ledger.drop("internal", 1)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As `handle`, for those who call it directly."""
+        self.handle(record)
+
+    def _capture(self, record: logging.LogRecord, block: Any) -> None:
+        pipeline = self._pipeline
+        if pipeline.pid != os.getpid():  # a fork that ran no hooks, such as uWSGI's
+            self._after_fork()
+        pipeline.ledger.accepted.one()
+        if self._silence is not None:
+            self._unheard(self._silence)
+            return
+        bits = record.__dict__.get(BITS_KEY)
+        if bits is None:
+            bits = record.__dict__[BITS_KEY] = _mint(128)
+        pipeline.put(capture(record, block, current_scope(), bits))
+
+    def _unheard(self, reason: str) -> None:
+        self._pipeline.ledger.drop(reason, 1)
+        if reason != "no_destination" or self._warned:
+            return
+        self._warned = True
+        threading.Thread(target=_say_unheard, name="raindrop-warning", daemon=True).start()
+
+    def flush(self, timeout: float | None = None) -> FlushResult:
+        """Send everything logged before now; interactions that are still open go out as pending.
+
+        Args:
+            timeout: seconds to wait; the handler's ``shutdown_timeout`` by default. While this thread holds the
+                logging module's own lock (another dictConfig is running), nothing is waited for.
+
+        Returns:
+            FlushResult: what was sent and what is left; true when nothing is.
+        """
+        if timeout is None:
+            timeout = 0.0 if _holds_logging_lock() else self.settings.shutdown_timeout
+        return self._pipeline.flush(timeout)
+
+    def shutdown(self, timeout: float | None = None) -> FlushResult:
+        """Flush, end the threads, and count what could not be sent; a later record starts everything again.
+
+        Args:
+            timeout: seconds for all of it; the handler's ``shutdown_timeout`` by default.
+        """
+        return self._pipeline.shutdown(self.settings.shutdown_timeout if timeout is None else timeout)
+
+    def close(self) -> None:
+        """Park: flush within bounds. Other libraries' dictConfig closes handlers that stay attached, so a record
+        that comes after is still sent."""
+        self.flush()
+        super().close()
+
+    def stats(self) -> Stats:
+        """What became of the records so far."""
+        return self._pipeline.stats()
+
+    def _after_fork(self) -> None:
+        identifiers.reseed()
+        self._pipeline.after_fork()
+
+    def __repr__(self) -> str:
+        if self._silence is not None:
+            return f"<RaindropHandler ({logging.getLevelName(self.level)}) {self._silence}>"
+        target = self.settings.endpoint if self.settings.write_key else self.settings.workshop
+        return f"<RaindropHandler ({logging.getLevelName(self.level)}) to {target}>"
+
+
+def _plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """dictConfig hands over its own mapping types, which look keys up as they are read."""
+    return {key: _plain(value) for key, value in keys.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(value[key]) for key in value}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _say_unheard() -> None:
+    logger.warning(
+        "no write key: records are counted but not sent; set write_key or RAINDROP_WRITE_KEY, "
+        "or RAINDROP_WORKSHOP=1 for the local Workshop"
+    )
+
+
+def _holds_logging_lock() -> bool:
+    lock: Any = getattr(logging, "_lock", None)
+    try:
+        return bool(lock._is_owned())
+    except AttributeError:
+        return False
+
+
+# ---- all handlers of the process -----------------------------------------------------------------------------------
+
+
+def flush(timeout: float | None = None) -> FlushResult:
+    """Flush every RaindropHandler of this process; see `RaindropHandler.flush`."""
+    return _sum([handler.flush(timeout) for handler in list(_handlers)])
+
+
+def shutdown(timeout: float | None = None) -> FlushResult:
+    """Shut every RaindropHandler of this process down; see `RaindropHandler.shutdown`."""
+    return _sum([handler.shutdown(timeout) for handler in list(_handlers)])
+
+
+def stats() -> Stats:
+    """Figures of every RaindropHandler of this process, added up."""
+    total: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    for each in [handler.stats() for handler in list(_handlers)]:
+        for name in Stats.__struct_fields__:
+            if name != "dropped":
+                total[name] = total.get(name, 0) + getattr(each, name)
+        for reason, records in each.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + records
+    return Stats(**total, dropped=dropped)
+
+
+def handlers() -> list[RaindropHandler]:
+    """The RaindropHandlers of this process.
+
+    Raises:
+        SettingsError: there is none, so nothing that is logged can arrive.
+    """
+    found = list(_handlers)
+    if not found:
+        raise SettingsError("no RaindropHandler is configured: load a file of configs/ with load_config, or dictConfig")
+    return found
+
+
+def _sum(results: list[FlushResult]) -> FlushResult:
+    return FlushResult(
+        sent=sum(result.sent for result in results),
+        left=sum(result.left for result in results),
+        timed_out=any(result.timed_out for result in results),
+    )
+
+
+def _after_fork_in_child() -> None:
+    for handler in list(_handlers):
+        handler._after_fork()
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Registered when this module is imported, so that what user code registers later runs, and logs, before it."""
+    for handler in list(_handlers):
+        handler.shutdown()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
