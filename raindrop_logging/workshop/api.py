@@ -41,7 +41,7 @@ _SPAN_KEYS: Final = (
     "trace_id", "span_id", "parent_id", "attributes",
 )  # fmt: skip
 _Value = TypeVar("_Value")
-_COUNT_KEYS: Final = ("signal_count", "negative_count", "span_count", "error_count")
+_COUNT_KEYS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
 
 
 class Api:

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from raindrop_logging.workshop.api import Api, answer
 from raindrop_logging.workshop.guard import LocalOnly
+from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.store import Store, StoreError
@@ -28,9 +29,11 @@ HTTP_ERRORS: Final = {404: "not_found", 405: "method_not_allowed"}
 def build(store: Store, feed: LiveFeed) -> Starlette:
     """Routes, guard and error answers over this store."""
     receiver = Receiver(store, feed)
-    api = Api(store, feed, receiver, version("raindrop-logging"))
+    own_version = version("raindrop-logging")
+    api = Api(store, feed, receiver, own_version)
+    pages = Pages(store, own_version)
     return Starlette(
-        routes=[*receiver.routes(), *api.routes()],
+        routes=[*receiver.routes(), *api.routes(), *pages.routes()],
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),

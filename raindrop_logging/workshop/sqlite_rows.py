@@ -33,9 +33,9 @@ def as_dated_event(row: sqlite3.Row) -> Event:
 
 
 def as_summary(row: sqlite3.Row) -> Summary:
-    """A row of `events` with the four counts beside it."""
+    """A row of `events` with the counts beside it."""
     counts: dict[str, Any] = {
-        name: row[name] for name in ("signal_count", "negative_count", "span_count", "error_count")
+        name: row[name] for name in ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
     }
     return Summary(event=as_dated_event(row), **counts)
 

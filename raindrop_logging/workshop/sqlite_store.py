@@ -42,6 +42,7 @@ _SUMMARY: Final = """
 SELECT e.*,
     (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id) AS signal_count,
     (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'NEGATIVE') AS negative_count,
+    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'POSITIVE') AS positive_count,
     (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id) AS span_count,
     (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id AND p.status = 'error') AS error_count
 FROM events AS e
@@ -97,7 +98,7 @@ class SqliteStore:
             if row is None:
                 return None
             key = {"event_id": row["event_id"]}
-            signals = db.execute("SELECT * FROM signals WHERE event_id = :event_id", key).fetchall()
+            signals = db.execute("SELECT * FROM signals WHERE event_id = :event_id ORDER BY id", key).fetchall()
             spans = db.execute(_SPANS_OF_EVENT, key).fetchall()
         return Story(event=as_dated_event(row), signals=_signals(signals), spans=_spans(spans))
 

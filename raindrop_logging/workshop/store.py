@@ -32,6 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     event: Event
     signal_count: int = 0
+    positive_count: int = 0
     negative_count: int = 0
     span_count: int = 0
     error_count: int = 0
