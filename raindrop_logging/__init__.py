@@ -1,9 +1,9 @@
 """Log calls that become Raindrop events, signals, interactions and spans.
 
-    logging.config.dictConfig({"version": 1, ...})      RaindropHandler, or load_config(path)
-    log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
-    with bind(user_id=..., convo_id=...): ...           fields for every record made inside
-    flush(), shutdown(), stats()                        of every handler in the process
+logging.config.dictConfig({"version": 1, ...})      RaindropHandler, or load_config(path)
+log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
+with bind(user_id=..., convo_id=...): ...           fields for every record made inside
+flush(), shutdown(), stats()                        of every handler in the process
 """
 
 from raindrop_logging import extra
@@ -12,6 +12,7 @@ from raindrop_logging.context import bind
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
 from raindrop_logging.filters import HideRaindrop
 from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
+from raindrop_logging.version import __version__
 
 __all__ = [
     "HideRaindrop",
@@ -20,6 +21,7 @@ __all__ = [
     "RaindropHandler",
     "RaindropLoggingError",
     "SettingsError",
+    "__version__",
     "bind",
     "extra",
     "flush",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging.config
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,11 +62,23 @@ def _read_yaml(text: str) -> Any:
         raise ValueError(str(error).replace("\n", " ")) from None
 
 
+def _read_json(text: str) -> Any:
+    import json
+
+    return json.loads(text)
+
+
+def _read_toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
 _READERS: dict[str, Callable[[str], Any]] = {
-    ".json": json.loads,
+    ".json": _read_json,
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
-    ".toml": tomllib.loads,
+    ".toml": _read_toml,
 }
 
 

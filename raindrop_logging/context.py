@@ -6,7 +6,7 @@ it, and never later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -26,7 +26,7 @@ def bind(
     event_id: str | None = None,
     event: str | None = None,
     properties: Mapping[str, Any] | None = None,
-) -> Iterator[None]:
+) -> Generator[None]:
     """Bind fields for the code inside; a record's own fields win over them, an inner `bind` over an outer one.
 
     Args:

@@ -62,7 +62,7 @@ class RaindropHandler(logging.Handler):
         self._warned = False
         _handlers.add(self)
 
-    def handle(self, record: logging.LogRecord) -> bool:  # type: ignore[override]  # 3.12 widened it
+    def handle(self, record: logging.LogRecord) -> bool:
         """Capture the record if it holds a block and passes the handler's filters; no lock is taken."""
         block = record.__dict__.get(BLOCK_KEY)
         if block is None or record.name.partition(".")[0] in _NEVER_CAPTURED:
@@ -88,7 +88,7 @@ class RaindropHandler(logging.Handler):
     def _capture(self, record: logging.LogRecord, block: Any) -> None:
         pipeline = self._pipeline
         if pipeline.pid != os.getpid():  # a fork that ran no hooks, such as uWSGI's
-            self._after_fork()
+            self.after_fork()
         pipeline.ledger.accepted.one()
         if self._silence is not None:
             self._unheard(self._silence)
@@ -105,7 +105,7 @@ class RaindropHandler(logging.Handler):
         self._warned = True
         threading.Thread(target=_say_unheard, name="raindrop-warning", daemon=True).start()
 
-    def flush(self, timeout: float | None = None) -> FlushResult:
+    def flush(self, timeout: float | None = None) -> FlushResult:  # type: ignore[override]  # logging ignores what it returns
         """Send everything logged before now; interactions that are still open go out as pending.
 
         Args:
@@ -137,7 +137,8 @@ class RaindropHandler(logging.Handler):
         """What became of the records so far."""
         return self._pipeline.stats()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """Start anew in a child process; called by the fork hook, and by the first record where no hook ran."""
         identifiers.reseed()
         self._pipeline.after_fork()
 
@@ -169,7 +170,7 @@ def _say_unheard() -> None:
 def _holds_logging_lock() -> bool:
     lock: Any = getattr(logging, "_lock", None)
     try:
-        return bool(lock._is_owned())
+        return bool(lock._is_owned())  # noqa: SLF001 -- logging offers no public way to ask
     except AttributeError:
         return False
 
@@ -222,7 +223,7 @@ def _sum(results: list[FlushResult]) -> FlushResult:
 
 def _after_fork_in_child() -> None:
     for handler in list(_handlers):
-        handler._after_fork()
+        handler.after_fork()
 
 
 @atexit.register

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from hashlib import blake2b
 from random import Random
 
 _UUID_HEX = re.compile(r"[0-9a-f]{32}")
@@ -15,7 +14,7 @@ _UUID4_KEEP = (1 << 128) - 1 ^ (0xF << 76) ^ (0x3 << 62)
 _UUID4_SET = (0x4 << 76) | (0x2 << 62)
 
 # A generator of our own: an application that seeds the global one must not make two processes mint equal ids.
-_random = Random()
+_random = Random()  # noqa: S311 -- ids must be unique, not unguessable
 os.register_at_fork(after_in_child=_random.seed)
 
 mint_bits = _random.getrandbits
@@ -48,4 +47,15 @@ def trace_id_of_event(event_id: str) -> str:
     digits = event_id.replace("-", "").lower()
     if _UUID_HEX.fullmatch(digits) and digits.strip("0"):
         return digits
-    return blake2b(event_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return f"{_digest(event_id):032x}"
+
+
+def attachment_id(event_id: str, ordinal: int) -> str:
+    """The id of the nth attachment of an event: the same in every process and every retry."""
+    return uuid_text(_digest(f"{event_id}\n{ordinal}"))
+
+
+def _digest(text: str) -> int:
+    from hashlib import blake2b  # brings OpenSSL along; ids that are UUIDs never need it
+
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=16).digest())

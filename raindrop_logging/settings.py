@@ -1,6 +1,7 @@
 """All keys of `RaindropHandler` as one frozen value, read once at set-up.
 
-A value comes from the handler's key (the dictConfig file), else from its ``RAINDROP_*`` variable, else from the default.
+A value comes from the handler's key (the dictConfig file), else from its ``RAINDROP_*`` variable, else from the
+default.
 ``env://NAME`` reads another variable, in any key. What cannot work is refused here with the key, the value and the
 rule; keys whose behaviour this version does not bring are refused, never ignored.
 """
@@ -12,6 +13,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypedDict
 
 import msgspec
@@ -162,7 +164,9 @@ def _text(key: str, value: Any) -> str:
     return value.strip()
 
 
-_WORDS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_YES: Final[tuple[str, ...]] = ("1", "true", "yes", "on")
+_NO: Final[tuple[str, ...]] = ("0", "false", "no", "off")
+_WORDS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
 
 
 def _truth(key: str, value: Any) -> bool:
@@ -177,7 +181,7 @@ def _number(low: float, unit: str, *, above: bool = False) -> Reader:
     sign = "above" if above else "at least"
 
     def read(key: str, value: Any) -> float:
-        number = _parsed(key, value, float, f"it must be a number of {unit}, {sign} {low:g}")
+        number: float = _parsed(key, value, float, f"it must be a number of {unit}, {sign} {low:g}")
         if not math.isfinite(number) or number < low or (above and number == low):
             _refuse(key, value, f"it must be a number of {unit}, {sign} {low:g}")
         return number
@@ -269,7 +273,7 @@ def _has_good_port(address: str) -> bool:
     _, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):
         return True
-    return port.isdigit() and 0 < int(port) < 65536
+    return port.isdigit() and 0 < int(port) < 1 << 16
 
 
 def _project(key: str, value: Any) -> str:
@@ -306,7 +310,7 @@ def _workshop_listens() -> bool:
 
 def _verify(key: str, value: Any) -> bool | str:
     if isinstance(value, str) and value.strip().lower() not in _WORDS:
-        if not os.path.exists(value):
+        if not Path(value).exists():
             _refuse(key, value, "it must be true, false or the path of a CA bundle that exists")
         return value
     return _truth(key, value)
@@ -385,7 +389,7 @@ _READERS: Final[dict[str, Reader]] = {
 
 _NEVER_SHOWN: Final = frozenset({"write_key", "proxy"})
 _NULLABLE: Final = frozenset(
-    {"write_key", "project_id", "wizard_session", "service_version", "max_attempts", "spool_dir", "proxy", "breadcrumbs"}
+    "write_key project_id wizard_session service_version max_attempts spool_dir proxy breadcrumbs".split()
 )
 _ENV: Final = "env://"
 

@@ -114,8 +114,8 @@ class Signal(Block):
     name: Name | None = None
     signal_type: SignalType = "default"
     sentiment: Annotated[Sentiment, Meta(description="Absent, Raindrop reads NEGATIVE.")] | None = None
-    comment: Annotated[str, Meta(description="Needed by, and only for, `feedback`.")] | None = None
-    after: Annotated[str, Meta(description="Needed by, and only for, `edit`: the text after it.")] | None = None
+    comment: Annotated[str, Meta(description="Needed by `feedback`; becomes `properties.comment`.")] | None = None
+    after: Annotated[str, Meta(description="Needed by `edit`; becomes `properties.after`.")] | None = None
     attachment_id: str | None = None
     properties: Properties | None = None
     timestamp: Timestamp = None
@@ -207,7 +207,7 @@ def type_by_keys(keys: Sequence[str] | Mapping[str, Any]) -> RecordType:
     Raises:
         InvalidBlockError: no key decides, or two disagree.
     """
-    said = {DECIDING_KEYS[key]: key for key in DECIDING_KEYS if key in keys}
+    said: dict[RecordType, str] = {DECIDING_KEYS[key]: key for key in DECIDING_KEYS if key in keys}
     if "kind" in keys:
         said = {kind: key for kind, key in said.items() if key not in _SPAN_KEYS_TOO}
     if len(said) == 1:
@@ -361,7 +361,7 @@ def _given(block: Any, path: str) -> str:
 
 
 def _allowed(record_type: RecordType, path: str, what: str) -> str:
-    last = path.rsplit(".", 1)[-1].split("[")[0]
+    last = path.rsplit(".", 1)[-1].split("[", maxsplit=1)[0]
     choices = {**_CHOICES, "type": _CHOICES["attachment"]} if path.startswith(".attachments") else _CHOICES
     if last in choices:
         return "allowed is " + " | ".join(choices[last])
@@ -370,7 +370,13 @@ def _allowed(record_type: RecordType, path: str, what: str) -> str:
     return what[:1].lower() + what[1:] if what else f"{record_type} does not allow it"
 
 
-_PYTHON_WORDS: Final = (("`", ""), ("Expected ", "allowed is "), (" | null", " or None"), ("array", "list"), ("object", "dict"))
+_PYTHON_WORDS: Final = (
+    ("`", ""),
+    ("Expected ", "allowed is "),
+    (" | null", " or None"),
+    ("array", "list"),
+    ("object", "dict"),
+)
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "type": RECORD_TYPES,
@@ -384,7 +390,10 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
+
+
+_SHOWN_CHARS: Final = 60
 
 
 # ---- JSON Schema ---------------------------------------------------------------------------------------------------

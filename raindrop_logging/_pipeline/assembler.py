@@ -12,11 +12,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any
 
 from raindrop_logging._pipeline.entries import Entry, Source, Told
-from raindrop_logging.identifiers import uuid_text
+from raindrop_logging.identifiers import attachment_id
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
 
@@ -26,8 +25,20 @@ _SCALARS = ("user_id", "event", "input", "output", "model", "convo_id")
 class _Open:
     """One open interaction: what it adds up to, what of it is not sent yet, and the signals that wait for it."""
 
-    __slots__ = ("block", "due", "event_id", "fresh", "held", "last", "records", "resumed", "sent", "source", "trace_id")
-    __slots__ += ("attached", "timestamp")
+    __slots__ = (
+        "attached",
+        "block",
+        "due",
+        "event_id",
+        "fresh",
+        "held",
+        "last",
+        "records",
+        "sent",
+        "source",
+        "timestamp",
+        "trace_id",
+    )
 
     def __init__(self, entry: Entry, *, resumed: bool) -> None:
         self.event_id = entry.event_id
@@ -40,7 +51,6 @@ class _Open:
         self.held: list[Told] = []
         self.records = 0
         self.attached = 0
-        self.resumed = resumed
         self.sent = resumed
         self.due: float | None = None
         self.last = 0.0
@@ -208,7 +218,7 @@ class Assembler:
         attachments = interaction.fresh.attachments
         for attachment in attachments or ():
             if attachment.attachment_id is None:
-                attachment.attachment_id = _attachment_id(interaction.event_id, interaction.attached)
+                attachment.attachment_id = attachment_id(interaction.event_id, interaction.attached)
             interaction.attached += 1
         return attachments
 
@@ -274,11 +284,6 @@ def _absorb(total: Finish, change: Any) -> None:
         total.feature_flags = {**(total.feature_flags or {}), **change.feature_flags}
     if change.attachments:
         total.attachments = [*(total.attachments or ()), *change.attachments]
-
-
-def _attachment_id(event_id: str, ordinal: int) -> str:
-    digest = blake2b(f"{event_id}\n{ordinal}".encode("utf-8", "replace"), digest_size=16)
-    return uuid_text(int.from_bytes(digest.digest()))
 
 
 def _event(entry: Entry, _now: float) -> list[Told]:

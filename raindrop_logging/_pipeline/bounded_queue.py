@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from raindrop_logging._pipeline.entries import Snapshot
 from raindrop_logging._pipeline.stats import Count
@@ -68,10 +69,8 @@ class BoundedQueue:
 
     def ring(self) -> None:
         """Wake the listener; ringing twice is ringing once."""
-        try:
+        with suppress(RuntimeError):  # it was rung already
             self._bell.release()
-        except RuntimeError:  # it was rung already
-            pass
 
     def take(self) -> Snapshot | None:
         """The oldest snapshot, or None; for the listener."""

@@ -8,7 +8,8 @@ Touches: the caller's values, to read them once
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
 from itertools import islice
 from logging import LogRecord
@@ -73,7 +74,7 @@ def _plain(value: Any, depth: int) -> Any:
         return f"<deeper than {MAX_DEPTH} levels>"
     if isinstance(value, Mapping):
         return {_key(key): plain(entry, depth + 1) for key, entry in islice(value.items(), MAX_ITEMS)}
-    if isinstance(value, list | tuple | Set):
+    if isinstance(value, list | tuple | AbstractSet):
         return [plain(entry, depth + 1) for entry in islice(value, MAX_ITEMS)]
     return _other(value, depth)
 

@@ -237,7 +237,7 @@ def _texts(body: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
                 yield from ((container, key) for key in keys or () if key in container)
 
 
-def _all_texts(value: Any, reserved: frozenset[str] = frozenset()) -> Iterator[tuple[Any, Any]]:
+def _all_texts(value: Any, reserved: frozenset[Any] = frozenset()) -> Iterator[tuple[Any, Any]]:
     for key, entry in list(enumerate(value) if isinstance(value, list) else value.items()):
         if key in reserved:
             continue
@@ -252,7 +252,7 @@ def _shorten_longest(value: Any, excess: int) -> set[tuple[int, Any]]:
     places = [(len(_json(container[key])), container, key) for container, key in _texts(value)]
     places.sort(key=lambda place: place[0], reverse=True)
     freed, level, chosen = 0, 0, 0
-    for chosen, (size, _, _) in enumerate(places):  # noqa: B007 -- chosen is read below
+    for chosen, (size, _, _) in enumerate(places):
         following = places[chosen + 1][0] if chosen + 1 < len(places) else 0
         if freed + (size - following) * (chosen + 1) >= excess:
             level = size - -(-(excess - freed) // (chosen + 1))

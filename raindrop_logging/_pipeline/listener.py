@@ -34,6 +34,7 @@ class Road(Protocol):
 
     def tick(self, now: float) -> float | None:
         """Do what is due; when there is work next."""
+        ...
 
     def push(self, now: float) -> None:
         """Carry everything that waits on the listener's side to the sender."""
@@ -43,6 +44,7 @@ class Road(Protocol):
 
     def is_behind(self) -> bool:
         """Whether the sender has all it can hold."""
+        ...
 
 
 class Flush:

@@ -38,7 +38,9 @@ class SpanEncoder:
         project_id: also an attribute of every span, since one request may mix projects.
     """
 
-    def __init__(self, *, service_name: str, service_version: str, library_version: str, project_id: str | None) -> None:
+    def __init__(
+        self, *, service_name: str, service_version: str, library_version: str, project_id: str | None
+    ) -> None:
         self._resource = {"service.name": service_name, "service.version": service_version}
         self._library_version = library_version
         self._project_id = project_id
@@ -58,12 +60,12 @@ class SpanEncoder:
                 "parent_id": span.parent_id,
                 "start": start,
                 "end": end,
-                "attributes": self._attributes(span, told, end - start, cut),
+                "attributes": self._attributes(span, end - start, cut),
                 "error": _error(span.error, cut),
             }
         )
 
-    def _attributes(self, span: Span, told: Told, nanoseconds: int, cut: Cut) -> dict[str, Any]:
+    def _attributes(self, span: Span, nanoseconds: int, cut: Cut) -> dict[str, Any]:
         kind = span.kind or "trace"
         found: dict[str, Any] = {key: _value(value, cut) for key, value in (span.attributes or {}).items()}
         for key, value in (span.properties or {}).items():

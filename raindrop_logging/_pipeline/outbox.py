@@ -33,14 +33,14 @@ class Verdict(Enum):
 
 def verdict_of(status: int) -> Verdict:
     """The verdict of an HTTP status: only a 2xx confirms; what blames neither the moment nor the data blames the
-    set-up (design, section 4.2)."""
-    if 200 <= status < 300:
-        return Verdict.DELIVERED
-    if status in (408, 425, 429) or status >= 500:
-        return Verdict.LATER
-    if status in (400, 413, 422):
-        return Verdict.DATA_REFUSED
-    return Verdict.SETUP_REFUSED
+    set-up (README, "What happens when")."""
+    return _VERDICTS.get(status) or _VERDICTS_OF_CLASS.get(status // 100, Verdict.SETUP_REFUSED)
+
+
+_LATER: tuple[int, ...] = (408, 425, 429)
+_DATA: tuple[int, ...] = (400, 413, 422)
+_VERDICTS = dict.fromkeys(_LATER, Verdict.LATER) | dict.fromkeys(_DATA, Verdict.DATA_REFUSED)
+_VERDICTS_OF_CLASS = {2: Verdict.DELIVERED, 5: Verdict.LATER}
 
 
 class Patience(Struct, frozen=True):

@@ -24,7 +24,17 @@ _DECODE: dict[RecordType, Callable[[bytes], Block]] = {
 }
 _FIELDS = {record_type: frozenset(struct.__struct_fields__) for record_type, struct in STRUCTS.items()}
 
-CONTEXT_KEYS = ("event_id", "user_id", "event", "convo_id", "trace_id", "span_id", "parent_id", "model", "feature_flags")
+CONTEXT_KEYS = (
+    "event_id",
+    "user_id",
+    "event",
+    "convo_id",
+    "trace_id",
+    "span_id",
+    "parent_id",
+    "model",
+    "feature_flags",
+)
 """What a scope or the defaults may fill in, where a record type knows the key and the block leaves it out."""
 
 _OWN_ID_ONLY = {"span": frozenset({"span_id"}), "begin": frozenset({"event_id"})}
@@ -81,7 +91,7 @@ def _type_of(snapshot: Snapshot) -> RecordType:
         choice = " | ".join(RECORD_TYPES)
         shown = repr(word)[:60] if isinstance(word, str) else f"a {type(word).__name__}"
         raise InvalidBlockError(f"'type' is {shown}: allowed is {choice}")
-    return word  # type: ignore[return-value]  # a key of _DECODE is a RecordType
+    return word
 
 
 def _fill(record_type: RecordType, block: Any, context: Mapping[str, Any]) -> None:

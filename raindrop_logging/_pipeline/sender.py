@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 4
 """Requests on their way at once; order per event id holds whatever the number (see outbox)."""
 
+MAX_CONNECT_SECONDS = 5.0
+
 MAX_ANSWER_CHARS = 200
-"""Characters of a receiver's answer that a diagnostic quotes."""
+MAX_ANSWER_BYTES = 64 * 1024
+"""What of a receiver's answer a diagnostic quotes, and what is read of it at all."""
 
 
 class Receiver(Struct, frozen=True):
@@ -78,13 +82,13 @@ class Sender:
         self._clock = clock
         self._settled = settled
         self._trouble = trouble
+        self._headers = _headers(receiver)
         self._transport = transport
+        self._transport_lock = threading.Lock()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._stopping = False
-        self._client: httpx.Client | None = None
-        self._client_lock = threading.Lock()
 
     # ---- for the listener
 
@@ -185,7 +189,7 @@ class Sender:
             self._idle += 1
             self._changed.wait(self._pause() if len(self._outbox) else None)
             self._idle -= 1
-        self._close_client_if_last()
+        self._close_if_last()
         return None
 
     def _pause(self) -> float:
@@ -193,11 +197,10 @@ class Sender:
         until = self._outbox.next_time(now)
         return 1.0 if until is None else max(until - now, 0.001)
 
-    def _close_client_if_last(self) -> None:
+    def _close_if_last(self) -> None:
         self._threads = [thread for thread in self._threads if thread is not threading.current_thread()]
-        if not self._threads and self._client is not None:
-            self._client.close()
-            self._client = None
+        if not self._threads and self._transport is not None:
+            self._transport.close()
 
     # ---- one attempt
 
@@ -214,40 +217,30 @@ class Sender:
     def _post(self, request: Request, timeout: float) -> tuple[Verdict, str, float | None]:
         import httpx
 
+        connect = min(timeout, MAX_CONNECT_SECONDS)
+        post = httpx.Request(
+            "POST",
+            self._receiver.endpoint + ROUTES[request.lane],
+            headers={**self._headers, "Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
+            content=body_of(request),
+            extensions={"timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout}},
+        )
         try:
-            response = self._connected().post(
-                self._receiver.endpoint + ROUTES[request.lane],
-                content=body_of(request),
-                headers={"Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
-                timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-            )
+            with closing(self._connected().handle_request(post)) as response:
+                answer = self._masked(_beginning_of(response).decode("utf-8", "replace").strip())
         except Exception as error:  # noqa: BLE001 -- httpx.HTTPError, or what TLS and proxies raise beside it
             return Verdict.UNREACHABLE, f"{type(error).__name__}: {self._masked(str(error))}", None
-        answer = self._masked(response.text[:MAX_ANSWER_CHARS].strip())
-        detail = f"HTTP {response.status_code}" + (f" {answer!r}" if answer else "")
-        retry_after = seconds_of(response.headers.get("retry-after"), self._clock_of_day)
+        detail = f"HTTP {response.status_code}" + (f" {answer[:MAX_ANSWER_CHARS]!r}" if answer else "")
+        retry_after = seconds_of(response.headers.get("retry-after"), time.time)
         return verdict_of(response.status_code), detail, retry_after
 
-    def _connected(self) -> httpx.Client:
-        with self._client_lock:
-            if self._client is None:
-                self._client = self._build_client()
-            return self._client
-
-    def _build_client(self) -> httpx.Client:
-        import httpx
-
-        receiver = self._receiver
-        headers = {"User-Agent": receiver.user_agent}
-        if receiver.write_key is not None:
-            headers["Authorization"] = f"Bearer {receiver.write_key.reveal()}"
-        if receiver.project_id is not None:
-            headers[PROJECT_HEADER] = receiver.project_id
-        options: dict[str, Any] = {"transport": self._transport} if self._transport else {"verify": receiver.verify}
-        if receiver.proxy and not self._transport:
-            options["proxy"] = receiver.proxy
-        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-        return httpx.Client(headers=headers, follow_redirects=False, limits=limits, **options)
+    def _connected(self) -> httpx.BaseTransport:
+        """The keep-alive transport, built by the first request. It is httpx's own below the client, which follows no
+        redirect, reads no netrc, and does not log every request at INFO."""
+        with self._transport_lock:
+            if self._transport is None:
+                self._transport = _network_transport(self._receiver)
+            return self._transport
 
     # ---- what to say about it
 
@@ -268,11 +261,6 @@ class Sender:
         key = self._receiver.write_key
         return text.replace(key.reveal(), "***") if key is not None else text
 
-    def _clock_of_day(self) -> float:
-        import time
-
-        return time.time()
-
 
 _HINTS = {
     "401": "check write_key",
@@ -280,6 +268,50 @@ _HINTS = {
     "404": "check endpoint",
     "405": "check endpoint",
 }
+
+
+def _headers(receiver: Receiver) -> dict[str, str]:
+    headers = {"User-Agent": receiver.user_agent}
+    if receiver.write_key is not None:
+        headers["Authorization"] = f"Bearer {receiver.write_key.reveal()}"
+    if receiver.project_id is not None:
+        headers[PROJECT_HEADER] = receiver.project_id
+    return headers
+
+
+def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
+    import httpx
+
+    limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+    proxy = receiver.proxy or _proxy_of_environment(receiver.endpoint)
+    return httpx.HTTPTransport(verify=receiver.verify, limits=limits, proxy=proxy)
+
+
+def _proxy_of_environment(endpoint: str) -> str | None:
+    """What HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say for the receiver's host."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    url = urlsplit(endpoint)
+    found = getproxies()
+    proxy = found.get(url.scheme) or found.get("all")
+    if not proxy or proxy_bypass(url.netloc) or url.hostname in _LOOPBACK:
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that no proxy of the environment is asked for: a local Workshop is on this machine, not on the proxy's."""
+
+
+def _beginning_of(response: httpx.Response) -> bytes:
+    """The start of an answer; a short one is read whole, so that its connection can be used again."""
+    start = b""
+    for chunk in response.iter_raw():
+        start += chunk
+        if len(start) > MAX_ANSWER_BYTES:
+            break
+    return start
 
 
 def body_of(request: Request) -> bytes:
@@ -294,6 +326,8 @@ def seconds_of(retry_after: str | None, time_of_day: Callable[[], float]) -> flo
     """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None if it says neither."""
     if retry_after is None:
         return None
+    from email.utils import parsedate_to_datetime
+
     try:
         seconds = float(retry_after)
     except ValueError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from raindrop_logging._pipeline.router import Router
 from raindrop_logging._pipeline.sender import Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
 from raindrop_logging.settings import Settings
+from raindrop_logging.version import __version__
 from raindrop_logging.wire import Lane
 
 if TYPE_CHECKING:
@@ -38,14 +38,6 @@ MAX_SENDER_REQUESTS = 256
 MIRROR_TIMEOUT = 2.0
 MAX_MIRROR_REQUESTS = 1_000
 """The mirror is best effort: one attempt each, and beyond this many waiting it gets nothing."""
-
-
-def package_version() -> str:
-    """Version of the installed distribution."""
-    try:
-        return version("raindrop-logging")
-    except PackageNotFoundError:
-        return "0"
 
 
 class Pipeline:
@@ -71,7 +63,7 @@ class Pipeline:
         self._settings = settings
         self._transport = transport
         self._clock = clock
-        self._random = random or Random().random
+        self._random = random or Random().random  # noqa: S311 -- jitter, not a secret
         self._environ = os.environ if environ is None else environ
         self._build()
 
@@ -99,7 +91,8 @@ class Pipeline:
         self._encoder = _encoder(settings, self._environ)
         self._batcher = Batcher(_limits(settings))
         self._primary = self._sender(_primary(settings), _patience(settings))
-        self._mirror = self._mirror_sender() if settings.write_key and settings.workshop else None
+        mirrored = settings.workshop if settings.write_key else None
+        self._mirror = None if mirrored is None else self._mirror_sender(mirrored)
         self._listener = Listener(self.queue, self, clock=self._clock)
         self._overflow_told = 0
 
@@ -166,7 +159,8 @@ class Pipeline:
         )
         self._batcher = Batcher(_limits(settings))
         self._primary = self._sender(_primary(settings), _patience(settings))
-        self._mirror = self._mirror_sender() if self._mirror is not None else None
+        if self._mirror is not None and settings.workshop is not None:
+            self._mirror = self._mirror_sender(settings.workshop)
 
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""
@@ -277,10 +271,9 @@ class Pipeline:
             transport=self._transport,
         )
 
-    def _mirror_sender(self) -> Sender:
-        assert self._settings.workshop is not None
+    def _mirror_sender(self, endpoint: str) -> Sender:
         return Sender(
-            _receiver(self._settings, "workshop", self._settings.workshop, keyed=False, timeout=MIRROR_TIMEOUT),
+            _receiver(self._settings, "workshop", endpoint, keyed=False, timeout=MIRROR_TIMEOUT),
             Outbox(Patience(0.0, 0.001, 0.001, 0.0, 1), self._random),
             clock=self._clock,
             settled=self._mirrored,
@@ -327,21 +320,20 @@ def _receiver(settings: Settings, name: str, endpoint: str, *, keyed: bool, time
         timeout=timeout,
         proxy=settings.proxy,
         verify=settings.verify,
-        user_agent=f"raindrop-logging/{package_version()}",
+        user_agent=f"raindrop-logging/{__version__}",
     )
 
 
 def _encoder(settings: Settings, environ: Mapping[str, str]) -> Encoder:
-    library = package_version()
     encode_span = None
     if settings.tracing:
         encode_span = SpanEncoder(
             service_name=settings.service_name,
-            service_version=settings.service_version or library,
-            library_version=library,
+            service_version=settings.service_version or __version__,
+            library_version=__version__,
             project_id=settings.project_id,
         )
-    said = constants(version=library, wizard_session=settings.wizard_session, workspace=_workspace(environ))
+    said = constants(version=__version__, wizard_session=settings.wizard_session, workspace=_workspace(environ))
     return Encoder(constants=said, max_text_chars=settings.max_text_chars, encode_span=encode_span)
 
 
