@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypedDict
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from raindrop_logging import wire
 from raindrop_logging.errors import SettingsError
@@ -164,9 +164,16 @@ def _text(key: str, value: Any) -> str:
     return value.strip()
 
 
-_YES: Final[tuple[str, ...]] = ("1", "true", "yes", "on")
-_NO: Final[tuple[str, ...]] = ("0", "false", "no", "off")
-_WORDS: Final = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+_WORDS: Final[dict[str, bool]] = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 def _truth(key: str, value: Any) -> bool:
@@ -388,9 +395,6 @@ _READERS: Final[dict[str, Reader]] = {
 }
 
 _NEVER_SHOWN: Final = frozenset({"write_key", "proxy"})
-_NULLABLE: Final = frozenset(
-    "write_key project_id wizard_session service_version max_attempts spool_dir proxy breadcrumbs".split()
-)
 _ENV: Final = "env://"
 
 
@@ -414,7 +418,7 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
     values: dict[str, Any] = {}
     for key, reader in _READERS.items():
         raw = _raw(key, given, environ)
-        if raw is UNSET or (raw is None and key in _NULLABLE):
+        if raw is None:
             continue
         values[key] = reader(key, raw)
     return Settings(**values)
@@ -434,7 +438,7 @@ def _raw(key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     for variable in _VARIABLES.get(key, (f"RAINDROP_{key.upper()}",)):
         if environ.get(variable, "").strip():
             return _dereferenced(key, environ[variable], environ)
-    return UNSET
+    return None
 
 
 _VARIABLES: Final = {"workshop": ("RAINDROP_LOCAL_DEBUGGER", "RAINDROP_WORKSHOP")}

@@ -37,9 +37,14 @@ def verdict_of(status: int) -> Verdict:
     return _VERDICTS.get(status) or _VERDICTS_OF_CLASS.get(status // 100, Verdict.SETUP_REFUSED)
 
 
-_LATER: tuple[int, ...] = (408, 425, 429)
-_DATA: tuple[int, ...] = (400, 413, 422)
-_VERDICTS = dict.fromkeys(_LATER, Verdict.LATER) | dict.fromkeys(_DATA, Verdict.DATA_REFUSED)
+_VERDICTS: dict[int, Verdict] = {
+    400: Verdict.DATA_REFUSED,
+    408: Verdict.LATER,
+    413: Verdict.DATA_REFUSED,
+    422: Verdict.DATA_REFUSED,
+    425: Verdict.LATER,
+    429: Verdict.LATER,
+}
 _VERDICTS_OF_CLASS = {2: Verdict.DELIVERED, 5: Verdict.LATER}
 
 
