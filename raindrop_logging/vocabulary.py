@@ -264,6 +264,9 @@ def _check_span(block: Span) -> None:
         for key in LLM_ONLY:
             if getattr(block, key) is not None:
                 raise InvalidBlockError(f"'{key}' belongs to kind 'llm', this span is '{block.kind}'")
+    for key in ("start_time", "end_time"):
+        if getattr(block, key) is not None:
+            instant(key, getattr(block, key))
 
 
 _RULES: Final[dict[RecordType, Any]] = {
