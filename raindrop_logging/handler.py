@@ -77,8 +77,7 @@ class RaindropHandler(logging.Handler):
         try:
             self._capture(record, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
-            self._pipeline.ledger.accepted.one()
-            self._pipeline.ledger.drop("internal", 1)
+            self._pipeline.ledger.uncaptured.one()
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -99,7 +98,7 @@ class RaindropHandler(logging.Handler):
         pipeline.put(capture(record, block, current_scope(), bits))
 
     def _unheard(self, reason: str) -> None:
-        self._pipeline.ledger.drop(reason, 1)
+        self._pipeline.ledger.unheard.one()
         if reason != "no_destination" or self._warned:
             return
         self._warned = True

@@ -246,22 +246,26 @@ class Outbox:
         """Halve a refused batch, so that in the end only the culprit is refused."""
         items = attempt.request.items
         hopeless = attempt.batch.tried >= MAX_SPLIT_REQUESTS and not attempt.batch.taken
+        if hopeless:
+            return Settled(refused=(*items, *self._withdrawn(attempt.batch)))
         if len(items) == 1:
             return Settled(refused=items)
-        if hopeless:
-            rest = [one for one in self._waiting if one.batch is attempt.batch]
-            for one in rest:
-                self._waiting.remove(one)
-                self._count(one, -1)
-            return Settled(refused=(*items, *(item for one in rest for item in one.request.items)))
         lane, middle = attempt.request.lane, len(items) // 2
         halves = [Request(lane, items[:middle]), Request(lane, items[middle:])]
         self._put_back([Attempt(attempt.serial, half, attempt.batch) for half in halves])
         return Settled()
 
+    def _withdrawn(self, batch: _Batch) -> list[Item]:
+        """Take every waiting part of a batch out; its items."""
+        parts = [one for one in self._waiting if one.batch is batch]
+        for part in parts:
+            self._waiting.remove(part)
+            self._count(part, -1)
+        return [item for part in parts for item in part.request.items]
+
     def _put_back(self, attempts: list[Attempt]) -> None:
-        """Back to where they stood: before everything that came later."""
-        index = next((i for i, one in enumerate(self._waiting) if one.serial > attempts[0].serial), len(self._waiting))
+        """Back to where they stood: before everything that came later, and before what else is left of their batch."""
+        index = next((i for i, one in enumerate(self._waiting) if one.serial >= attempts[0].serial), len(self._waiting))
         for attempt in reversed(attempts):
             self._waiting.insert(index, attempt)
             self._count(attempt, 1)

@@ -85,13 +85,15 @@ class Count:
 class Ledger:
     """The counters of one pipeline.
 
-    Callers raise `accepted` and `overflowed`, without a lock; everything else is raised by the pipeline's own
-    threads, under a lock that no caller ever takes.
+    Callers raise the four `Count`s, without a lock; everything else is raised by the pipeline's own threads, under a
+    lock that no log call ever takes.
     """
 
     def __init__(self) -> None:
         self.accepted = Count()
         self.overflowed = Count()
+        self.unheard = Count()
+        self.uncaptured = Count()
         self._lock = threading.Lock()
         self._sums: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
@@ -108,13 +110,14 @@ class Ledger:
             with self._lock:
                 self._dropped[reason] = self._dropped.get(reason, 0) + records
 
-    def stats(self, *, waiting: int, open_interactions: int) -> Stats:
+    def stats(self, *, waiting: int, open_interactions: int, unheard_reason: str) -> Stats:
         """All figures now."""
         with self._lock:
             sums, dropped = self._sums.copy(), self._dropped.copy()
-        overflowed = int(self.overflowed)
-        if overflowed:
-            dropped["queue_full"] = dropped.get("queue_full", 0) + overflowed
+        callers = {"queue_full": self.overflowed, unheard_reason: self.unheard, "internal": self.uncaptured}
+        for reason, counted in callers.items():
+            if number := int(counted):
+                dropped[reason] = dropped.get(reason, 0) + number
         return Stats(
             accepted=int(self.accepted), dropped=dropped, waiting=waiting, open_interactions=open_interactions, **sums
         )

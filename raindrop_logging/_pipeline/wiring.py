@@ -165,7 +165,9 @@ class Pipeline:
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""
         waiting = len(self.queue) + self._assembler.records + self._batcher.records + self._primary.records
-        return self.ledger.stats(waiting=waiting, open_interactions=len(self._assembler))
+        return self.ledger.stats(
+            waiting=waiting, open_interactions=len(self._assembler), unheard_reason=self.silence or "off"
+        )
 
     # ---- the road; driven by the listener
 
@@ -232,6 +234,8 @@ class Pipeline:
 
     def _refused(self, refusal: Refusal) -> None:
         self.ledger.drop(refusal.reason, refusal.records)
+        if refusal.reason == "tracing_off":  # as the user asked
+            return
         where = str(refusal.source) if self._settings.debug else f"logger '{refusal.source.logger}'"
         self.diagnostics.note(refusal.reason, f"{refusal.detail} ({where})", refusal.records)
 

@@ -1,0 +1,1 @@
+"""What holds for any input, stated once and tried on many."""

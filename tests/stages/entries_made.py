@@ -1,0 +1,22 @@
+"""Entries and items as the stages' tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raindrop_logging._pipeline.entries import Entry, Item, Source
+from raindrop_logging.vocabulary import STRUCTS, RecordType
+from raindrop_logging.wire import Lane
+
+SOURCE = Source("shop", "/srv/shop.py", 7)
+TRACE = "0123456789abcdef0123456789abcdef"
+
+
+def entry(record_type: RecordType, event_id: str = "e1", *, at: float = 1_700_000_000.0, **fields: Any) -> Entry:
+    """An entry of a type with these fields of its block."""
+    return Entry(record_type, STRUCTS[record_type](**fields), event_id, TRACE, at, SOURCE)
+
+
+def item(lane: Lane, body: bytes = b"{}", key: str | None = None, *, ai: bool = False) -> Item:
+    """An item that speaks for one record."""
+    return Item(lane, body, key, 1, SOURCE, ai)

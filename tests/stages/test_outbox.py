@@ -1,0 +1,207 @@
+"""Which request goes next, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.outbox import (
+    MAX_SPLIT_REQUESTS,
+    Attempt,
+    Outbox,
+    Patience,
+    Settled,
+    Verdict,
+    verdict_of,
+)
+from raindrop_logging.wire import Lane
+from tests.stages.entries_made import item
+
+PATIENCE = Patience(budget=300.0, base_delay=1.0, max_delay=30.0, jitter=0.2, max_attempts=None)
+
+
+def _outbox(patience: Patience = PATIENCE, chance: float = 0.5) -> Outbox:
+    return Outbox(patience, random=lambda: chance)
+
+
+def _events(*keys: str, lane: Lane = Lane.EVENTS) -> Request:
+    return Request(lane, tuple(item(lane, b"{}", key) for key in keys))
+
+
+def _taken(stage: Outbox, now: float = 0.0) -> Attempt:
+    attempt = stage.take(now)
+    assert attempt is not None
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.DELIVERED),
+        (204, Verdict.DELIVERED),
+        (301, Verdict.SETUP_REFUSED),
+        (307, Verdict.SETUP_REFUSED),
+        (400, Verdict.DATA_REFUSED),
+        (401, Verdict.SETUP_REFUSED),
+        (403, Verdict.SETUP_REFUSED),
+        (404, Verdict.SETUP_REFUSED),
+        (405, Verdict.SETUP_REFUSED),
+        (408, Verdict.LATER),
+        (413, Verdict.DATA_REFUSED),
+        (422, Verdict.DATA_REFUSED),
+        (429, Verdict.LATER),
+        (500, Verdict.LATER),
+        (503, Verdict.LATER),
+    ],
+)
+def test_a_status_means_one_thing(status: int, verdict: Verdict) -> None:
+    """Only a 2xx confirms; the rest blames the moment, the data or the set-up."""
+    assert verdict_of(status) is verdict
+
+
+def test_requests_that_share_an_event_never_overtake_each_other() -> None:
+    """While one with the key is on its way, the next one with it waits, and others pass."""
+    stage = _outbox()
+    for request in (_events("a", "b"), _events("b", lane=Lane.SIGNALS), _events("c")):
+        stage.add(request)
+    first = _taken(stage)
+    assert _taken(stage).request == _events("c")
+    assert stage.take(0.0) is None
+    stage.settle(first, Verdict.DELIVERED, 0.1)
+    assert _taken(stage).request == _events("b", lane=Lane.SIGNALS)
+
+
+def test_a_key_that_waits_holds_later_ones_back() -> None:
+    """Not even a retry in the queue is overtaken by what came after it."""
+    stage = _outbox()
+    stage.add(_events("a", lane=Lane.PARTIALS))
+    stage.settle(_taken(stage), Verdict.LATER, 0.0)
+    stage.add(_events("a", lane=Lane.SIGNALS))
+    assert stage.take(0.5) is None
+
+
+def test_a_lane_in_trouble_lets_one_probe_through_and_others_pass() -> None:
+    """A failing route waits with one request at a time, while the healthy ones go on."""
+    stage = _outbox()
+    stage.add(_events("a"))
+    stage.add(_events("b"))
+    stage.settle(_taken(stage), Verdict.LATER, 0.0)
+    stage.add(_events("s", lane=Lane.SIGNALS))
+    assert _taken(stage, 0.1).request.lane is Lane.SIGNALS
+    assert stage.next_time(0.1) == 1.0
+    probe = _taken(stage, 1.0)
+    assert probe.request == _events("a")
+    assert stage.take(1.0) is None
+    stage.settle(probe, Verdict.DELIVERED, 1.1)
+    assert _taken(stage, 1.1).request == _events("b")
+
+
+def test_a_host_that_does_not_answer_stops_every_lane() -> None:
+    """A refused connection is the whole host's; one probe at a time goes out, whatever its lane."""
+    stage = _outbox()
+    stage.add(_events("a"))
+    stage.add(_events("s", lane=Lane.SIGNALS))
+    stage.settle(_taken(stage), Verdict.UNREACHABLE, 0.0)
+    assert stage.take(0.5) is None
+    probe = _taken(stage, 1.0)
+    assert stage.take(1.0) is None
+    stage.settle(probe, Verdict.DELIVERED, 1.1)
+    assert _taken(stage, 1.1).request.lane is Lane.SIGNALS
+
+
+@pytest.mark.parametrize(("chance", "delays"), [(0.0, [0.8, 1.6, 3.2]), (0.5, [1.0, 2.0, 4.0])])
+def test_delays_double_within_their_jitter(chance: float, delays: list[float]) -> None:
+    """Each failure doubles the pause; the jitter moves it by at most its share."""
+    stage, now = _outbox(chance=chance), 0.0
+    stage.add(_events("a"))
+    for delay in delays:
+        stage.settle(_taken(stage, now), Verdict.LATER, now)
+        until = stage.next_time(now)
+        assert until is not None
+        assert until - now == pytest.approx(delay)
+        now = until
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(4.0, 4.0), (86_400.0, 30.0), (-5.0, 0.0)])
+def test_retry_after_is_honoured_within_max_delay(asked: float, waited: float) -> None:
+    """The server's word replaces the backoff, clamped on both sides."""
+    stage = _outbox()
+    stage.add(_events("a"))
+    stage.settle(_taken(stage), Verdict.LATER, 0.0, retry_after=asked)
+    assert (stage.next_time(-0.001) or 0.0) == pytest.approx(waited)
+
+
+def test_the_budget_ends_the_retries() -> None:
+    """Past the budget a request is given up as expired, and the next one is tried."""
+    stage = _outbox(Patience(2.5, 1.0, 30.0, 0.0, None))
+    stage.add(_events("a"))
+    now = 0.0
+    for _ in range(2):
+        assert not stage.settle(_taken(stage, now), Verdict.LATER, now).expired
+        now = stage.next_time(now) or now
+    assert len(stage.settle(_taken(stage, now), Verdict.LATER, now).expired) == 1
+    assert (stage.records, len(stage)) == (0, 0)
+
+
+def test_max_attempts_ends_the_retries_too() -> None:
+    """A number of attempts, where one is set, is kept."""
+    stage = _outbox(Patience(300.0, 1.0, 30.0, 0.0, 1))
+    stage.add(_events("a"))
+    assert stage.settle(_taken(stage), Verdict.UNREACHABLE, 0.0).expired
+
+
+def test_a_wrong_set_up_pauses_the_lane_and_keeps_its_data() -> None:
+    """401 and the like: nothing is lost however long it takes, and the lane is probed every max_delay."""
+    stage, now = _outbox(), 0.0
+    stage.add(_events("a"))
+    for _ in range(50):
+        assert stage.settle(_taken(stage, now), Verdict.SETUP_REFUSED, now) == Settled()
+        assert stage.take(now + 29.9) is None
+        now += 30.0
+    assert stage.settle(_taken(stage, now), Verdict.DELIVERED, now).delivered
+
+
+def test_a_refused_batch_is_split_down_to_the_culprit() -> None:
+    """Of eight events one is bad: that one is refused, the others are delivered, in order."""
+    stage = _outbox()
+    stage.add(_events(*"abcdXefg"))
+    delivered, refused = "", ""
+    while (attempt := stage.take(0.0)) is not None:
+        keys = [one.key or "" for one in attempt.request.items]
+        settled = stage.settle(attempt, Verdict.DATA_REFUSED if "X" in keys else Verdict.DELIVERED, 0.0)
+        delivered += "".join(one.key or "" for one in settled.delivered)
+        refused += "".join(one.key or "" for one in settled.refused)
+    assert (delivered, refused) == ("abcdefg", "X")
+
+
+def test_a_batch_that_is_refused_in_every_part_costs_a_bounded_number_of_requests() -> None:
+    """Five hundred refusals are not five hundred requests: the rest is refused as a whole."""
+    stage = _outbox()
+    stage.add(_events(*(f"e{number}" for number in range(500))))
+    stage.add(_events("other"))
+    tried, refused = 0, 0
+    while (attempt := stage.take(0.0)) is not None and attempt.request != _events("other"):
+        tried += 1
+        refused += len(stage.settle(attempt, Verdict.DATA_REFUSED, 0.0).refused)
+    assert refused == 500
+    assert tried <= MAX_SPLIT_REQUESTS
+
+
+def test_giving_up_names_everything_that_was_left() -> None:
+    """What waits and what is on its way is handed back to be counted."""
+    stage = _outbox()
+    stage.add(_events("a", "b"))
+    stage.add(_events("c"))
+    _taken(stage)
+    assert [one.key for one in stage.abandon()] == ["a", "b", "c"]
+    assert (stage.records, stage.nbytes, len(stage)) == (0, 0, 0)
+
+
+def test_the_oldest_of_a_lane_can_be_given_up() -> None:
+    """A bound on waiting spans drops the oldest requests first, never one on its way."""
+    stage = _outbox()
+    for key in "abc":
+        stage.add(_events(key, lane=Lane.TRACES))
+    _taken(stage)
+    assert [one.key for one in stage.drop_oldest(Lane.TRACES, 1)] == ["b"]
+    assert stage.items_waiting(Lane.TRACES) == 2
