@@ -307,7 +307,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 def _beginning_of(response: httpx.Response) -> bytes:
     """The start of an answer; a short one is read whole, so that its connection can be used again."""
     start = b""
-    for chunk in response.iter_raw():
+    for chunk in response.iter_bytes():
         start += chunk
         if len(start) > MAX_ANSWER_BYTES:
             break
