@@ -41,7 +41,9 @@ class LiveFeed:
         try:
             yield ()
             while not self._closed:
-                yield await watcher.wait()
+                changed = await watcher.wait()
+                if changed or not self._closed:
+                    yield changed
         finally:
             self._watchers.discard(watcher)
 

@@ -236,7 +236,7 @@ def _signals(rows: list[sqlite3.Row]) -> tuple[Signal, ...]:
 
 
 def _spans(rows: list[sqlite3.Row]) -> tuple[Span, ...]:
-    return tuple(sorted((as_span(row) for row in rows), key=lambda span: span.start_time or ""))
+    return tuple(sorted((as_span(row) for row in rows), key=lambda span: (span.start_time or "", span.span_id)))
 
 
 def _cursor(happened_at: str, rid: int) -> str:

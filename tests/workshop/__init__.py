@@ -1,0 +1,1 @@
+"""The Workshop, over real HTTP on loopback."""

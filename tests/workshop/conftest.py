@@ -1,0 +1,27 @@
+"""A Workshop in memory, and a client that talks to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from raindrop_logging.workshop import Running, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def workshop() -> Iterator[Running]:
+    """A Workshop of this test's own."""
+    with running() as up:
+        yield up
+
+
+@pytest.fixture
+def client(workshop: Running) -> Iterator[httpx.Client]:
+    """An HTTP client based at the Workshop's address."""
+    with httpx.Client(base_url=workshop.url, trust_env=False, timeout=20) as http:
+        yield http

@@ -1,0 +1,117 @@
+"""The pages in a real browser: a live list, one event, no error and no request off the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.workshop.chromium import EXECUTABLE, Chromium
+from tests.workshop.test_pages import EVIL, fill_with_evil
+from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from raindrop_logging.workshop import Running
+
+pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine")
+
+ROOT = "0102030405060708"
+LINES = "[...document.querySelectorAll('[data-rows] > li')]"
+
+
+@pytest.fixture
+def browser(workshop: Running) -> Iterator[Chromium]:
+    """A browser that must not complain, and must ask no other machine for anything."""
+    with Chromium() as chromium:
+        yield chromium
+    assert chromium.complaints == []
+    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
+    assert places == {urlsplit(workshop.url).netloc}
+
+
+def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
+    """An event appears while the list is open, fills as it is finished, and opens with signals and span tree."""
+    browser.open(workshop.url)
+    browser.wait("document.querySelector('[data-live].on')")
+    assert browser.ask("!document.querySelector('[data-empty]').hidden")
+
+    begin = {"event_id": "e/1", "user_id": "u1", "event": "refund_agent", "ai_data": {"input": "I want a refund"}}
+    client.post("/v1/events/track_partial", json=begin)
+    browser.wait(f"{LINES}.length === 1 && {LINES}[0].classList.contains('pending')")
+    assert "I want a refund" in browser.ask(f"{LINES}[0].innerText")
+    assert browser.ask("document.querySelector('[data-empty]').hidden")
+
+    finish = {"event_id": "e/1", "ai_data": {"output": "Done", "model": "m1"}, "is_pending": False}
+    client.post("/v1/events/track_partial", json=finish)
+    browser.wait(f"{LINES}.length === 1 && !{LINES}[0].classList.contains('pending')")
+    client.post("/v1/events/track", json=ai_event("old", timestamp="2020-01-01T00:00:00Z"))
+    browser.wait(f"{LINES}.length === 2")
+    assert browser.ask(f"{LINES}.map((line) => line.dataset.id)") == ["e/1", "old"]
+    assert browser.wait("document.querySelector('[data-total=events]').textContent === '2'")
+
+
+def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
+    """Opened from the list, the page shows signals and the span tree as they come, and keeps open what was open."""
+    client.post("/v1/events/track_partial", json={"event_id": "e/1", "user_id": "u1", "event": "refund_agent"})
+    browser.open(workshop.url)
+    browser.ask(f"{LINES}[0].querySelector('a').click()")
+    browser.wait("document.body && document.body.dataset.event === 'e/1' && document.querySelector('[data-live].on')")
+    signal = {"event_id": "e/1", "signal_name": "thumbs_down", "sentiment": "NEGATIVE"}
+    client.post("/v1/signals/track", json=signal)
+    browser.wait("document.querySelector('[data-signal=thumbs_down].bad')")
+
+    failed = {"parentSpanId": ROOT, "status": {"code": 2, "message": "no answer"}}
+    root = otlp_span(of_event("e/1", traceloop__entity__name="agent"), spanId=ROOT)
+    child = otlp_span(of_event("e/1", traceloop__entity__name="pay", traceloop__entity__input='{"sum":5}'), **failed)
+    client.post("/v1/traces", json=otlp(root, child))
+    browser.wait("document.querySelectorAll('.span').length === 2")
+    depths = (
+        "[...document.querySelectorAll('.span')].map((s) => [s.dataset.span, s.dataset.depth, s.classList[2] || ''])"
+    )
+    assert browser.ask(depths) == [["agent", "0", ""], ["pay", "1", "failed"]]
+
+    browser.ask("[...document.querySelectorAll('.steps a')].find((a) => a.innerText.startsWith('pay')).click()")
+    browser.wait("document.querySelector('[data-span=pay]').open")
+    opened = browser.ask("document.querySelector('[data-span=pay]').innerText")
+    assert "no answer" in opened
+    assert '"sum": 5' in opened
+    client.post("/v1/signals/track", json={**signal, "signal_name": "copied"})
+    browser.wait("document.querySelector('[data-signal=copied]')")
+    assert browser.ask("document.querySelector('[data-span=pay]').open")
+
+
+def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
+    """Script in every field stays text when it comes with the page and when it comes live."""
+    fill_with_evil(client)
+    browser.open(workshop.url)
+    browser.ask("window.alert = () => { throw new Error('script ran') }")
+    browser.wait("document.querySelector('[data-live].on')")
+    client.post("/v1/events/track", json=ai_event(EVIL + "2", event=EVIL, user_id=EVIL, ai_data={"input": EVIL}))
+    browser.wait(f"{LINES}.length === 2")
+    assert EVIL in browser.ask(f"{LINES}[0].innerText")
+    assert browser.ask("document.querySelectorAll('main img, main svg, main script').length") == 0
+    browser.open(workshop.url + browser.ask(f"{LINES}[1].querySelector('a').getAttribute('href')"))
+    assert browser.ask("document.querySelectorAll('main img, main script, main iframe').length") == 0
+    assert browser.ask("document.querySelector('h1').innerText") == EVIL
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_readable(workshop: Running, client: httpx.Client, browser: Chromium, *, dark: bool) -> None:
+    """Text stands out from its ground in both colour schemes, and nothing is wider than a phone."""
+    client.post("/v1/events/track", json=ai_event(ai_data={"input": "x" * 500, "output": "word " * 200}))
+    client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", long="y" * 500))))
+    browser.narrow()
+    if dark:
+        browser.dark()
+    for path in ("/", "/events/e1"):
+        browser.open(workshop.url + path)
+        browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")
+        assert browser.ask("document.documentElement.scrollWidth") <= 390
+        light = "(name) => getComputedStyle(document.body)[name].match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
+        ink, ground = browser.ask(f"['color', 'backgroundColor'].map({light})")
+        assert (ink - ground > 500) if dark else (ground - ink > 500)
