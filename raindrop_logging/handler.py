@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import os
 import threading
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline.capture import capture
-from raindrop_logging._pipeline.stats import FlushResult, Stats, logger
+from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
 from raindrop_logging._pipeline.wiring import Pipeline
 from raindrop_logging.context import current_scope
 from raindrop_logging.errors import SettingsError
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     import httpx
 
 BLOCK_KEY = "raindrop"
-BITS_KEY = "_raindrop_bits"
-"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them."""
+STAMP_KEY = "_raindrop_stamp"
+"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
+then the numbers of the handlers that have captured it, so that none does twice along a chain of loggers."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
 
 _mint = identifiers.mint_bits
+_numbers = itertools.count(1)
 _handlers: weakref.WeakSet[RaindropHandler] = weakref.WeakSet()
 
 
@@ -48,6 +51,9 @@ class RaindropHandler(logging.Handler):
         SettingsError: a key is unknown or its value breaks a rule; the message names both.
     """
 
+    writes_lines = False
+    """It shows no one what it handles, so trouble is also told where others would hear it."""
+
     def __init__(
         self,
         level: int | str = logging.NOTSET,
@@ -60,6 +66,7 @@ class RaindropHandler(logging.Handler):
         self._pipeline = Pipeline(self.settings, transport=transport)
         self._silence = self._pipeline.silence
         self._warned = False
+        self._number = next(_numbers)
         _handlers.add(self)
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -88,14 +95,15 @@ class RaindropHandler(logging.Handler):
         pipeline = self._pipeline
         if pipeline.pid != os.getpid():  # a fork that ran no hooks, such as uWSGI's
             self.after_fork()
+        stamp = record.__dict__.get(STAMP_KEY) or (_mint(128),)
+        if self._number in stamp[1:]:
+            return
+        record.__dict__[STAMP_KEY] = (*stamp, self._number)
         pipeline.ledger.accepted.one()
         if self._silence is not None:
             self._unheard(self._silence)
             return
-        bits = record.__dict__.get(BITS_KEY)
-        if bits is None:
-            bits = record.__dict__[BITS_KEY] = _mint(128)
-        pipeline.put(capture(record, block, current_scope(), bits))
+        pipeline.put(capture(record, block, current_scope(), stamp[0]))
 
     def _unheard(self, reason: str) -> None:
         self._pipeline.ledger.unheard.one()
@@ -160,7 +168,7 @@ def _plain(value: Any) -> Any:
 
 
 def _say_unheard() -> None:
-    logger.warning(
+    tell_operator(
         "no write key: records are counted but not sent; set write_key or RAINDROP_WRITE_KEY, "
         "or RAINDROP_WORKSHOP=1 for the local Workshop"
     )

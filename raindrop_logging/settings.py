@@ -315,6 +315,15 @@ def _workshop_listens() -> bool:
         return False
 
 
+_PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/?#]+/?", re.IGNORECASE)
+
+
+def _proxy(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not _PROXY.fullmatch(value.strip()):
+        _refuse(key, value, "it must be an address such as http://proxy.example:3128, with http, https or socks5")
+    return value.strip()
+
+
 def _verify(key: str, value: Any) -> bool | str:
     if isinstance(value, str) and value.strip().lower() not in _WORDS:
         if not Path(value).exists():
@@ -386,7 +395,7 @@ _READERS: Final[dict[str, Reader]] = {
     "durability": _one_of("memory", later=("spill", "journal")),
     "spool_dir": _not_yet(None, "the spool"),
     "spool_max_bytes": _not_yet(256 * MIB, "the spool"),
-    "proxy": _text,
+    "proxy": _proxy,
     "verify": _verify,
     "redact": _not_yet(False, "redaction"),
     "max_text_chars": _whole(len(wire.TRUNCATION_MARKER), "characters"),

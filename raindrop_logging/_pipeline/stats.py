@@ -20,6 +20,26 @@ DIAGNOSTIC_INTERVAL = 60.0
 """Seconds between two lines of trouble."""
 
 
+def tell_operator(line: str) -> None:
+    """One line of trouble on the logger `raindrop_logging`; on stderr where only handlers of ours would hear it."""
+    if _is_heard():
+        logger.warning("%s", line)
+    elif logging.lastResort is not None and logger.isEnabledFor(logging.WARNING):
+        logging.lastResort.handle(logger.makeRecord(logger.name, logging.WARNING, __file__, 0, line, (), None))
+
+
+def _is_heard() -> bool:
+    node: logging.Logger | None = logger
+    found = False
+    while node is not None:
+        for handler in node.handlers:
+            if getattr(handler, "writes_lines", True):
+                return True
+            found = True
+        node = node.parent if node.propagate else None
+    return not found
+
+
 class Stats(Struct, frozen=True, kw_only=True):
     """What became of the records, in records (not requests).
 
@@ -154,4 +174,4 @@ class Diagnostics:
             first, self._first = self._first, {}
             self._due = now + self._every
         parts = [f"{kind} ({count} record{'s' * (count != 1)}): {first[kind]}" for kind, count in counts.items()]
-        logger.warning("%s", "; ".join(parts))
+        tell_operator("; ".join(parts))
