@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from raindrop_logging.cli.arguments import port
-from raindrop_logging.cli.logged import Witness
+from raindrop_logging.cli.arrived import Arrived, read_back
+from raindrop_logging.cli.comparison import compare
+from raindrop_logging.cli.logged import Logged, Witness
 from raindrop_logging.cli.support_agent import serve_everyone
 from raindrop_logging.config import load_config
 from raindrop_logging.handler import RaindropHandler
@@ -26,6 +28,7 @@ from raindrop_logging.handler import RaindropHandler
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from raindrop_logging._pipeline.stats import Stats
     from raindrop_logging.cli.arguments import Commands
     from raindrop_logging.workshop.server import Running
 
@@ -61,34 +64,37 @@ def run(arguments: argparse.Namespace) -> int:
 
     out = console()
     with running(port=arguments.port) as receiver:
-        arrived = _demonstrate(out, receiver)
+        out.print(f"Receiver: [bold]{receiver.url}[/] (this machine only, kept in memory)")
+        out.print(f"Logging:  {CONFIG}\n\n[bold]A shop's support agent at work:[/]")
+        logged, stats = perform(receiver.endpoint)
+        code = conclude(out, logged, read_back(receiver.url, logged.users), stats)
         if arguments.serve:
             _stay(out, receiver, open_browser=not arguments.no_open)
         else:
-            out.print(f"Its page was {receiver.url}; to keep it up: [bold]raindrop-logging demo --serve[/]")
-    return 0 if arrived else 1
+            out.print(f"Page: {receiver.url} (now gone; [bold]raindrop-logging demo --serve[/] keeps it)")
+    return code
 
 
-def _demonstrate(out: Console, receiver: Running) -> bool:
-    """Run the service and print the comparison; whether all of it arrived as it was logged."""
-    from raindrop_logging.cli.arrived import read_back
-    from raindrop_logging.cli.comparison import compare
-    from raindrop_logging.cli.report import print_rows
-
-    out.print(f"Receiver: [bold]{receiver.url}[/] (this machine only, kept in memory)")
-    out.print(f"Logging:  {CONFIG}\n\n[bold]A shop's support agent at work:[/]")
-    with _configured(receiver.endpoint) as (handler, witness):
+def perform(endpoint: str) -> tuple[Logged, Stats]:
+    """Run the service with the demo's configuration towards a receiver; what it logged, and what became of it."""
+    with _configured(endpoint) as (handler, witness):
         serve_everyone()
         handler.flush(PATIENCE)
-        logged, stats = witness.logged(), handler.stats()
-    rows = compare(logged, read_back(receiver.url, logged.users))
+        return witness.logged(), handler.stats()
+
+
+def conclude(out: Console, logged: Logged, arrived: Arrived, stats: Stats) -> int:
+    """Print what was logged beside what arrived; the exit code, 0 only if all of it arrived as it was logged."""
+    from raindrop_logging.cli.report import print_rows
+
+    rows = compare(logged, arrived)
     out.print("\n[bold]What it logged, and what the receiver tells when asked over HTTP:[/]")
     print_rows(out, rows)
     good = not any(row.differences for row in rows) and stats.delivered == stats.accepted
     said = "[green]Everything" if good else "[red]Not everything"
     counts = f"{stats.delivered} of {stats.accepted} records, in {stats.requests} requests"
     out.print(f"{said} arrived as it was logged[/]: {counts}.")
-    return good
+    return 0 if good else 1
 
 
 def _has_screen() -> bool:

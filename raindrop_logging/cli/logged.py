@@ -17,7 +17,7 @@ import msgspec
 
 from raindrop_logging import identifiers
 from raindrop_logging.context import current_scope
-from raindrop_logging.handler import BITS_KEY, BLOCK_KEY
+from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS, RecordType, type_by_keys
 
 Fields = dict[str, Any]
@@ -118,7 +118,7 @@ def _said(record: logging.LogRecord, block: Fields, scope: Mapping[str, Any]) ->
     fields = {key: value for key, value in {**scope, **block}.items() if key in known and key != "type"}
     if "properties" in known:
         fields["properties"] = {**scope.get("properties", {}), **block.get("properties", {})}
-    bits: int = record.__dict__.get(BITS_KEY, 0)
+    bits: int = record.__dict__.get(STAMP_KEY, (0,))[0]
     if record_type == "span":
         fields.setdefault("span_id", identifiers.span_id(bits))
         if record.exc_info and record.exc_info[1]:
