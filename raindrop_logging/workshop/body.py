@@ -10,7 +10,9 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from starlette.requests import ClientDisconnect
 
+from raindrop_logging.workshop.json_values import deeper_than
 from raindrop_logging.workshop.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ DRAINED_BYTES: Final = 2 * MAX_BODY_BYTES
 """How much of a body that is too large is read before the answer: a client that is still sending when the connection
 closes sees a broken connection instead of the 413."""
 
+MAX_NESTING: Final = 200
+"""Arrays and objects inside one another; deeper ones could be stored, but neither shown nor sent on."""
+
 # What zlib calls these formats. Some clients send "deflate" without its zlib header: tried second.
 _WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
@@ -31,18 +36,21 @@ async def received(request: Request) -> bytes:
     """The body as it was sent.
 
     Raises:
-        RefusedError: 413 above `MAX_BODY_BYTES`.
+        RefusedError: 413 above `MAX_BODY_BYTES`, 400 when the client went away before its end.
     """
     kept = bytearray()
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > DRAINED_BYTES:
-            break
-        if size <= MAX_BODY_BYTES:
-            kept += chunk
-        else:
-            kept.clear()
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > DRAINED_BYTES:
+                break
+            if size <= MAX_BODY_BYTES:
+                kept += chunk
+            else:
+                kept.clear()
+    except ClientDisconnect:
+        raise RefusedError(400, "incomplete", "The connection closed before the body's end") from None
     if size > MAX_BODY_BYTES:
         raise _too_large()
     return bytes(kept)
@@ -75,13 +83,14 @@ def decoded(body: bytes) -> Any:
         RefusedError: 400, when it is no JSON.
     """
     try:
-        return msgspec.json.decode(body)
+        value = _parsed(body)
     except RecursionError:
-        raise RefusedError(400, "invalid_json", "The body is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if b"\\ud" in body.lower():
-            return _without_surrogates(body)
+        raise _too_deep() from None
+    except ValueError as error:  # msgspec's and json's own errors among them
         raise RefusedError(400, "invalid_json", f"The body is no JSON: {error}") from None
+    if deeper_than(MAX_NESTING, value):
+        raise _too_deep()
+    return value
 
 
 def _inflated(body: bytes, window: int) -> bytes:
@@ -94,13 +103,19 @@ def _inflated(body: bytes, window: int) -> bytes:
     return plain
 
 
-def _without_surrogates(body: bytes) -> Any:
-    """JSON may spell half of a surrogate pair, which no UTF-8 can hold: it becomes a question mark."""
+def _parsed(body: bytes) -> Any:
     try:
-        text = json.dumps(json.loads(body), ensure_ascii=False, allow_nan=False)
-        return msgspec.json.decode(text.encode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(400, "invalid_json", f"The body is no JSON: {error}") from None
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        if b"\\ud" not in body.lower():
+            raise
+    # JSON may spell half of a surrogate pair, which no UTF-8 can hold: it becomes a question mark.
+    text = json.dumps(json.loads(body), ensure_ascii=False, allow_nan=False)
+    return msgspec.json.decode(text.encode("utf-8", "replace"))
+
+
+def _too_deep() -> RefusedError:
+    return RefusedError(400, "invalid_json", f"The body is nested more than {MAX_NESTING} deep")
 
 
 def _too_large() -> RefusedError:

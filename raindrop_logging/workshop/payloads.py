@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
 from raindrop_logging.wire import Lane
 from raindrop_logging.workshop import times
+from raindrop_logging.workshop.json_values import is_array, is_object
 from raindrop_logging.workshop.merging import distinct
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, User
 from raindrop_logging.workshop.refusals import RefusedError, invalid
@@ -155,7 +156,7 @@ def locate(error: msgspec.ValidationError, at: str = "") -> RefusedError:
 
 
 def _items(body: Any) -> Iterator[tuple[str, Any]]:
-    if not _is_array(body):
+    if not is_array(body):
         yield "", body
         return
     for number, item in enumerate(body):
@@ -163,7 +164,7 @@ def _items(body: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -> _Body:
-    if not _is_object(item):
+    if not is_object(item):
         raise invalid(at or "body", f"Expected an object, got {_json_type(item)}")
     named = {name: value for name, value in item.items() if name not in ALIASES}
     for alias, name in ALIASES.items():
@@ -231,14 +232,6 @@ def _time(value: str | float | None, at: str) -> str | None:
 
 def _join(at: str, name: str) -> str:
     return f"{at}.{name}" if at else name
-
-
-def _is_array(value: Any) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
-
-
-def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
 
 
 def _json_type(value: Any) -> str:

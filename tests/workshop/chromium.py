@@ -77,8 +77,13 @@ class Chromium:
         """Go to an address and wait until it is loaded."""
         loaded = self._loaded
         self._call("Page.navigate", url=url)
-        while self._loaded == loaded:
-            self._note(self._next())
+        self._wait_for_load(loaded)
+
+    def follow(self, link: str) -> None:
+        """Click what an expression names and wait until the page it leads to is loaded."""
+        loaded = self._loaded
+        self._call("Runtime.evaluate", expression=f"void {link}.click()")
+        self._wait_for_load(loaded)
 
     def dark(self) -> None:
         """Prefer dark colours from now on."""
@@ -107,6 +112,10 @@ class Chromium:
         """Save what the page looks like now, all of it."""
         shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
+
+    def _wait_for_load(self, loaded: int) -> None:
+        while self._loaded == loaded:
+            self._note(self._next())
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)

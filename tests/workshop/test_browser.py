@@ -59,8 +59,8 @@ def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, b
     """Opened from the list, the page shows signals and the span tree as they come, and keeps open what was open."""
     client.post("/v1/events/track_partial", json={"event_id": "e/1", "user_id": "u1", "event": "refund_agent"})
     browser.open(workshop.url)
-    browser.ask(f"{LINES}[0].querySelector('a').click()")
-    browser.wait("document.body && document.body.dataset.event === 'e/1' && document.querySelector('[data-live].on')")
+    browser.follow(f"{LINES}[0].querySelector('a')")
+    browser.wait("document.body.dataset.event === 'e/1' && document.querySelector('[data-live].on')")
     signal = {"event_id": "e/1", "signal_name": "thumbs_down", "sentiment": "NEGATIVE"}
     client.post("/v1/signals/track", json=signal)
     browser.wait("document.querySelector('[data-signal=thumbs_down].bad')")

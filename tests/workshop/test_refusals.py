@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raindrop_logging.workshop.body import MAX_BODY_BYTES
-from tests.workshop.wire_bodies import ai_event, otlp, otlp_span
+from raindrop_logging.workshop.body import MAX_BODY_BYTES, MAX_NESTING
+from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
     import httpx
@@ -192,8 +192,30 @@ def test_what_is_not_there(client: httpx.Client, method: str, path: str, status:
     assert (answer.status_code, set(answer.json())) == (status, {"error", "message", "field"})
 
 
-def test_unfinished_connections(workshop: Running, client: httpx.Client) -> None:
-    """Fifty connections that never finish their request do not keep others waiting."""
+@pytest.mark.parametrize("padding", [0, 100_000], ids=["small", "large"])
+def test_nesting(client: httpx.Client, padding: int) -> None:
+    """As deep as the limit is stored and shown, one deeper is refused, on whatever thread it is read."""
+    for depth, status in ((MAX_NESTING - 2, 204), (MAX_NESTING - 1, 400)):
+        properties = b'{"pad": "%s", "deep": %s}' % (b" " * padding, b"[" * depth + b"]" * depth)
+        body = b'{"event_id": "deep", "user_id": "u", "event": "e", "properties": %s}' % properties
+        assert client.post(EVENTS, content=body).status_code == status
+    for path in ("/api/events/deep", "/events/deep", "/api/events", "/"):
+        assert client.get(path).status_code == 200
+
+
+def test_deep_spans(client: httpx.Client) -> None:
+    """An attribute that is nested as deep as can be is stored and shown."""
+    value: dict[str, Any] = {"stringValue": "deep"}
+    for _ in range(60):
+        value = {"arrayValue": {"values": [value]}}
+    attrs = [*of_event("e"), {"key": "k", "value": value}]
+    assert client.post(TRACES, json=otlp(otlp_span(attrs))).status_code == 204
+    for path in ("/api/events/e", "/events/e"):
+        assert "deep" in client.get(path).text
+
+
+def test_unfinished_connections(workshop: Running, client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Fifty connections that never finish their request neither keep others waiting nor fill the log."""
     started = b"POST /v1/events/track HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n["
     hanging = [socket.create_connection(("127.0.0.1", workshop.port)) for _ in range(50)]
     try:
@@ -204,6 +226,8 @@ def test_unfinished_connections(workshop: Running, client: httpx.Client) -> None
         for connection in hanging:
             connection.close()
     assert client.get("/api/health").json()["events"] == 1
+    workshop.store.close()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
 
 
 def test_loopback_only(workshop: Running) -> None:
