@@ -1,0 +1,120 @@
+"""The README's code runs, its tables are the code's own, and its files exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raindrop_logging.settings import Settings
+from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
+
+if TYPE_CHECKING:
+    from tests.wire.recorder import Recorder
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def _table(heading: str) -> dict[str, list[str]]:
+    """Rows of the first table below a heading, by their first cell."""
+    body = README.split(f"\n## {heading}\n", 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", body, re.MULTILINE)
+    assert table is not None
+    rows = [line.split("|")[1:-1] for line in table[0].splitlines()]
+    return {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows[2:]}
+
+
+def _run(program: str, recorder: Recorder) -> None:
+    environment = {"RAINDROP_ENDPOINT": recorder.endpoint, "RAINDROP_WRITE_KEY": "rk_readme", "PATH": ""}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_its_python_runs_as_one_program_and_everything_arrives(recorder: Recorder) -> None:
+    """All Python blocks, in order, in one process: three events, a signal and a span arrive."""
+    _run("\n".join(_blocks("python")), recorder)
+    assert [item["event"] for item in recorder.items("events/track")] == ["chat", "agent_run", "chat"]
+    assert [item["signal_name"] for item in recorder.items("signals/track")] == ["thumbs_up"]
+    assert [span["name"] for span in recorder.spans()] == ["search"]
+    assert recorder.items("events/track")[2]["properties"]["tenant"] == "acme"
+
+
+def test_its_configuration_is_the_file_it_names() -> None:
+    """The three lines of JSON are configs/minimal.json, but for its note on who it is for."""
+    (block,) = _blocks("json")
+    table = json.loads((ROOT / "configs" / "minimal.json").read_text(encoding="utf-8"))
+    assert json.loads(block) == {key: value for key, value in table.items() if not key.startswith("_")}
+
+
+def test_its_commands_are_what_ci_runs_and_the_program_knows() -> None:
+    """The first two commands are those of .ci/run; every raindrop-logging command named exists."""
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert _blocks("sh")[0] == "pip install uv && uv run raindrop-logging demo\n"
+    assert _blocks("sh")[1] == "pip install uv && uv run pytest\n"
+    assert "uv run pytest" in ci
+    for command in set(re.findall(r"raindrop-logging (demo|workshop|schema|\w+)[\s`]", " ".join(_blocks("sh")))):
+        subprocess.run(
+            [sys.executable, "-m", "raindrop_logging", command, "--help"], check=True, capture_output=True, timeout=30
+        )
+
+
+def _value(text: str) -> object:
+    units = {" s": 1, " MiB": 1024 * 1024}
+    for unit, factor in units.items():
+        if text.endswith(unit):
+            return float(text.removesuffix(unit)) * factor
+    words = {"none": None, "true": True, "false": False}
+    return words[text] if text in words else float(text) if re.fullmatch(r"[\d.]+", text) else text.strip("`")
+
+
+LATER = {"durability", "spool_dir", "spool_max_bytes", "redact", "breadcrumbs"}
+
+
+def test_its_configuration_table_is_the_settings() -> None:
+    """Every key is there, with the default that the code has."""
+    told: dict[str, object] = {}
+    for keys, (defaults, _meaning) in _table("Configuration").items():
+        names = re.findall(r"`(\w+)`", keys)
+        values = defaults.split(", ") if len(names) > 1 else [defaults]
+        told |= dict(zip(names, (_value(value) for value in values), strict=True))
+    told["enabled"] = told.get("enabled")
+    settings = Settings()
+    assert set(told) == set(Settings.__struct_fields__) - LATER
+    shown_in_words = {"service_version": "this package's version", "defaults": None}
+    for key, value in told.items():
+        assert value == shown_in_words.get(key, getattr(settings, key)), key
+
+
+@pytest.mark.parametrize("record_type", RECORD_TYPES)
+def test_its_table_of_records_names_every_key(record_type: str) -> None:
+    """Each type has a row, and the row has the type's keys; update and finish refer to begin."""
+    keys, _route = _table("What you can log")[f"`{record_type}`"]
+    named = set(re.findall(r"`(\w+)\*?`", keys))
+    if "all that begin knows" in keys:
+        named |= set(STRUCTS["begin"].__struct_fields__) - {"type"}
+    assert named == set(STRUCTS[record_type].__struct_fields__) - {"type"}  # type: ignore[index]
+
+
+def test_every_file_it_links_to_exists() -> None:
+    """No link into the repository is broken."""
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith(("http", "#"))]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
