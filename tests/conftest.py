@@ -1,0 +1,50 @@
+"""What every test starts from: a recorder on loopback, and logging as it was before."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.wire.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A recording server of this test's own."""
+    with Recorder() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def clean_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No RAINDROP_* variable and no proxy reaches a test; no handler, level or pipeline outlives it."""
+    for name in list(os.environ):
+        if name.startswith("RAINDROP_") or name.upper() in _PROXIES:
+            monkeypatch.delenv(name)
+    before = {logger: _state(logger) for logger in _loggers()}
+    yield
+    import raindrop_logging
+
+    raindrop_logging.shutdown(0.5)
+    for logger in _loggers():
+        handlers, level, propagate, disabled = before.get(logger, ([], logging.NOTSET, True, False))
+        logger.handlers[:] = handlers
+        logger.propagate, logger.disabled = propagate, disabled
+        logger.setLevel(level)
+
+
+def _loggers() -> list[logging.Logger]:
+    named = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    return [logging.root, *named]
+
+
+def _state(logger: logging.Logger) -> tuple[list[logging.Handler], int, bool, bool]:
+    return list(logger.handlers), logger.level, logger.propagate, logger.disabled

@@ -1,0 +1,1 @@
+"""What goes over the wire, seen by a recorder that knows nothing of the package."""
