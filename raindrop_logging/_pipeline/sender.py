@@ -150,6 +150,7 @@ class Sender:
         with self._changed:
             self._stopping = True
             lost = sum(item.records for item in self._outbox.abandon())
+            self._close_if_unused()
             self._changed.notify_all()
         return lost
 
@@ -189,7 +190,8 @@ class Sender:
             self._idle += 1
             self._changed.wait(self._pause() if len(self._outbox) else None)
             self._idle -= 1
-        self._close_if_last()
+        self._threads.remove(threading.current_thread())
+        self._close_if_unused()
         return None
 
     def _pause(self) -> float:
@@ -197,8 +199,7 @@ class Sender:
         until = self._outbox.next_time(now)
         return 1.0 if until is None else max(until - now, 0.001)
 
-    def _close_if_last(self) -> None:
-        self._threads = [thread for thread in self._threads if thread is not threading.current_thread()]
+    def _close_if_unused(self) -> None:
         if not self._threads and self._transport is not None:
             self._transport.close()
 

@@ -83,18 +83,23 @@ class Pipeline:
             wake_bytes=settings.upload_bytes,
         )
         self._router = Router(dict(settings.defaults))
+        self._encoder = _encoder(settings, self._environ)
+        self._listener = Listener(self.queue, self, clock=self._clock)
+        self._overflow_told = 0
+        self._build_what_holds_records()
+
+    def _build_what_holds_records(self) -> None:
+        """The stages behind the queue that hold records; built anew when a shutdown has emptied them."""
+        settings = self._settings
         self._assembler = Assembler(
             interval=settings.partial_flush_interval,
             ttl=settings.interaction_ttl,
             max_open=settings.max_open_interactions,
         )
-        self._encoder = _encoder(settings, self._environ)
         self._batcher = Batcher(_limits(settings))
         self._primary = self._sender(_primary(settings), _patience(settings))
         mirrored = settings.workshop if settings.write_key else None
         self._mirror = None if mirrored is None else self._mirror_sender(mirrored)
-        self._listener = Listener(self.queue, self, clock=self._clock)
-        self._overflow_told = 0
 
     # ---- for the handler
 
@@ -141,7 +146,7 @@ class Pipeline:
             self.ledger.drop("exit", lost)
             self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
         self.diagnostics.tell(last_chance=True)
-        self._restart_stages()
+        self._build_what_holds_records()
         return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
 
     def _lost_on_the_way(self) -> int:
@@ -149,18 +154,6 @@ class Pipeline:
         while self.queue.take() is not None:
             lost += 1
         return lost
-
-    def _restart_stages(self) -> None:
-        settings = self._settings
-        self._assembler = Assembler(
-            interval=settings.partial_flush_interval,
-            ttl=settings.interaction_ttl,
-            max_open=settings.max_open_interactions,
-        )
-        self._batcher = Batcher(_limits(settings))
-        self._primary = self._sender(_primary(settings), _patience(settings))
-        if self._mirror is not None and settings.workshop is not None:
-            self._mirror = self._mirror_sender(settings.workshop)
 
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""

@@ -5,7 +5,6 @@ In: rows.  Out: text on stdout, in colour where it is a terminal.  Touches: stdo
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ def print_rows(out: Console, rows: Sequence[Row]) -> None:
     from rich import box
     from rich.table import Table
 
-    good, bad = ("✓", "✗") if _can_say("✓✗") else ("ok", "NO")
+    good, bad = ("✓", "✗") if _can_say(out, "✓✗") else ("ok", "NO")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     table.add_column("logged")
     table.add_column("records", justify="right")
@@ -54,10 +53,10 @@ def print_rows(out: Console, rows: Sequence[Row]) -> None:
             out.print(f"  {bad} {text}", markup=False)
 
 
-def _can_say(text: str) -> bool:
-    """Whether stdout's encoding knows these characters."""
+def _can_say(out: Console, text: str) -> bool:
+    """Whether the encoding of what is printed to knows these characters."""
     try:
-        text.encode(sys.stdout.encoding or "ascii")
+        text.encode(out.encoding)
     except UnicodeEncodeError:
         return False
     return True

@@ -95,7 +95,6 @@ def connect(location: Path | str) -> sqlite3.Connection:
     """One connection, in autocommit, usable from any one thread at a time."""
     db = sqlite3.connect(location, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA synchronous = NORMAL")
     return db
 
 
@@ -109,12 +108,20 @@ def prepare(location: Path | str) -> sqlite3.Connection:
         if isinstance(location, Path):
             location.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             location.touch(mode=0o600)
-        db = connect(location)
-        db.execute("PRAGMA journal_mode = WAL")
-        _create(db)
+        return _ready(connect(location), location)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"cannot use {location} as the Workshop's database: {error} (--db names another)") from error
-    _check_version(db, location)
+
+
+def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        _create(db)
+        _check_version(db, location)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -136,7 +143,6 @@ def _check_version(db: sqlite3.Connection, location: Path | str) -> None:
     row = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     found = row["value"] if row else "none"
     if found != str(SCHEMA_VERSION):
-        db.close()
         raise StoreError(
             f"{location} has schema version {found}, this Workshop knows {SCHEMA_VERSION}: "
             f"update raindrop-logging, or name another file with --db (in memory: --db {MEMORY})"
