@@ -324,9 +324,9 @@ def test_a_redirect_does_not_carry_the_key_elsewhere(recorder: Recorder) -> None
         handler = attach(recorder.endpoint, write_key=CANARY, **QUICK)
 
         say({"type": "event", "user_id": "u", "event": "e"})
-        recorder.wait_for(1)
         handler.flush(0.3)
-        handler.shutdown(0.5)
+        recorder.wait_for(1)
+        handler.shutdown(0.1)
 
         assert stranger.requests == []
 
@@ -336,7 +336,7 @@ import logging, logging.config, sys
 logging.config.dictConfig({{
     "version": 1, "disable_existing_loggers": False,
     "handlers": {{
-        "raindrop": {{"class": "raindrop_logging.RaindropHandler", "endpoint": {endpoint!r}, "shutdown_timeout": 0.3}},
+        "raindrop": {{"class": "raindrop_logging.RaindropHandler", "endpoint": {endpoint!r}, "shutdown_timeout": 3.0}},
         "console": {{"class": "logging.StreamHandler", "level": "DEBUG"}}}},
     "root": {{"level": "DEBUG", "handlers": ["raindrop", "console"]}}}})
 logging.getLogger("shop").info("ai", extra={{"raindrop": {{"user_id": "u", "event": "e", "input": "q"}}}})

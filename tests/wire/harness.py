@@ -40,7 +40,7 @@ def attached(endpoint: str, **keys: Any) -> Iterator[raindrop_logging.RaindropHa
         try:
             yield handler
         finally:
-            handler.shutdown(0.5)
+            handler.shutdown(0.2)
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
