@@ -25,3 +25,10 @@ def client(workshop: Running) -> Iterator[httpx.Client]:
     """An HTTP client based at the Workshop's address."""
     with httpx.Client(base_url=workshop.url, trust_env=False, timeout=20) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[httpx.Client]:
+    """A client of a Workshop that all tests of a module share: for those that look at nothing another one stores."""
+    with running() as up, httpx.Client(base_url=up.url, trust_env=False, timeout=20) as http:
+        yield http

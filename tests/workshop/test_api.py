@@ -59,9 +59,9 @@ def test_list(client: httpx.Client) -> None:
     [("limit=0", "limit"), ("limit=501", "limit"), ("limit=-1", "limit"), ("limit=x", "limit"), ("limit=", "limit"),
      ("limit=٣", "limit"), ("cursor=x", "cursor"), ("cursor=é", "cursor"), ("cursor=YSBi", "cursor")],
 )  # fmt: skip
-def test_list_refuses(client: httpx.Client, query: str, field: str) -> None:
+def test_list_refuses(shared: httpx.Client, query: str, field: str) -> None:
     """A limit or cursor that cannot be is named."""
-    answer = client.get(f"/api/events?{query}")
+    answer = shared.get(f"/api/events?{query}")
     assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
@@ -78,12 +78,12 @@ def test_user(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("event_id", ["a/b", "a?b#c", "ü %20", "e\u0000", "..."])
-def test_odd_ids(client: httpx.Client, event_id: str) -> None:
+def test_odd_ids(shared: httpx.Client, event_id: str) -> None:
     """An event is found by whatever id it was given."""
-    client.post("/v1/events/track", json=ai_event(event_id))
+    shared.post("/v1/events/track", json=ai_event(event_id))
     quoted = quote(event_id, safe="")
-    assert client.get(f"/api/events/{quoted}").json()["event_id"] == event_id
-    assert client.get(f"/events/{quoted}").status_code == 200
+    assert shared.get(f"/api/events/{quoted}").json()["event_id"] == event_id
+    assert shared.get(f"/events/{quoted}").status_code == 200
 
 
 def test_trace(client: httpx.Client) -> None:

@@ -36,9 +36,9 @@ def told(client: httpx.Client, event_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_probe(client: httpx.Client, method: str) -> None:
+def test_probe(shared: httpx.Client, method: str) -> None:
     """Clients that look for a Workshop at `/v1/` find it."""
-    assert client.request(method, "/v1/").status_code == 204
+    assert shared.request(method, "/v1/").status_code == 204
 
 
 @pytest.mark.parametrize("body", [ai_event(), [ai_event()]], ids=["object", "array"])
@@ -83,14 +83,14 @@ def test_partials_become_one_event(client: httpx.Client) -> None:
     ]  # fmt: skip
 
 
-def test_aliases_and_top_level_texts(client: httpx.Client) -> None:
+def test_aliases_and_top_level_texts(shared: httpx.Client) -> None:
     """Names that some clients use instead of the documented ones are understood."""
     body = {
         "eventId": "a1", "userId": "u9", "convoId": "c9", "event_name": "named",
         "input": "in", "output": "out", "model": "m", "is_pending": False,
     }  # fmt: skip
-    post(client, "/v1/events/track_partial", body)
-    event = told(client, "a1")
+    post(shared, "/v1/events/track_partial", body)
+    event = told(shared, "a1")
     assert [event[key] for key in ("user_id", "convo_id", "event", "input", "output", "model", "is_pending")] == [
         "u9", "c9", "named", "in", "out", "m", False,
     ]  # fmt: skip
@@ -263,11 +263,11 @@ def test_content_encodings(client: httpx.Client, encoding: str, pack: Any) -> No
     assert told(client, "e1")["output"] == "answer"
 
 
-def test_chunked_body(client: httpx.Client) -> None:
+def test_chunked_body(shared: httpx.Client) -> None:
     """A body without a length is read to its end."""
     pieces = iter([b'{"event_id": "k", "user_id"', b': "u", "event": "e"}'])
-    assert client.post("/v1/events/track", content=pieces).status_code == 204
-    assert told(client, "k")["user_id"] == "u"
+    assert shared.post("/v1/events/track", content=pieces).status_code == 204
+    assert told(shared, "k")["user_id"] == "u"
 
 
 @pytest.mark.parametrize(
@@ -280,24 +280,24 @@ def test_chunked_body(client: httpx.Client) -> None:
     ],
     ids=["offset", "no zone", "nanoseconds", "epoch milliseconds"],
 )
-def test_timestamps(client: httpx.Client, sent: Any, shown: str) -> None:
+def test_timestamps(shared: httpx.Client, sent: Any, shown: str) -> None:
     """Every form of time in the contract is shown in UTC with microseconds."""
-    post(client, "/v1/events/track", ai_event(timestamp=sent))
-    assert told(client, "e1")["timestamp"] == shown
+    post(shared, "/v1/events/track", ai_event(timestamp=sent))
+    assert told(shared, "e1")["timestamp"] == shown
 
 
 @pytest.mark.parametrize("text", ["漢字 🎉 \u0000 \u2028", "a" * 1_000_000], ids=["unicode", "a million"])
-def test_texts_survive(client: httpx.Client, text: str) -> None:
+def test_texts_survive(shared: httpx.Client, text: str) -> None:
     """Any text comes back as it was sent."""
-    post(client, "/v1/events/track", ai_event(ai_data={"input": text, "output": text}))
-    assert told(client, "e1")["input"] == text
+    post(shared, "/v1/events/track", ai_event(ai_data={"input": text, "output": text}))
+    assert told(shared, "e1")["input"] == text
 
 
-def test_half_a_surrogate_pair(client: httpx.Client) -> None:
+def test_half_a_surrogate_pair(shared: httpx.Client) -> None:
     """JSON can spell a character that no UTF-8 holds: it is replaced, and costs nothing else."""
     body = rb'{"event_id": "s", "user_id": "u", "event": "e", "ai_data": {"input": "a\ud800b"}}'
-    assert client.post("/v1/events/track", content=body).status_code == 204
-    assert told(client, "s")["input"] == "a?b"
+    assert shared.post("/v1/events/track", content=body).status_code == 204
+    assert told(shared, "s")["input"] == "a?b"
 
 
 def test_unknown_keys_are_counted(client: httpx.Client) -> None:

@@ -97,10 +97,10 @@ def test_hostile_content_is_text(client: httpx.Client) -> None:
     ],
     ids=["picture elsewhere", "frame elsewhere", "picture inside"],
 )
-def test_attachments(client: httpx.Client, attachment: dict[str, str], tag: str, attribute: str) -> None:
+def test_attachments(shared: httpx.Client, attachment: dict[str, str], tag: str, attribute: str) -> None:
     """What lies elsewhere is a link that tells nothing of this page; only a picture in the data itself is shown."""
-    client.post("/v1/events/track", json=ai_event(attachments=[attachment]))
-    found = [attrs for name, attrs in _page(client, "/events/e1").found if name == tag]
+    shared.post("/v1/events/track", json=ai_event(attachments=[attachment]))
+    found = [attrs for name, attrs in _page(shared, "/events/e1").found if name == tag]
     (shown,) = [attrs for attrs in found if attrs.get(attribute) == attachment["value"]]
     assert tag == "img" or shown["rel"] == "noopener noreferrer nofollow"
 
@@ -118,10 +118,10 @@ def test_values_that_are_no_links(client: httpx.Client, value: str) -> None:
     assert page.text.count(value) == 2
 
 
-def test_security_headers(client: httpx.Client) -> None:
+def test_security_headers(shared: httpx.Client) -> None:
     """Every answer forbids foreign scripts, frames, sniffing and caching."""
     for path in ("/", "/api/health", "/static/workshop.js", "/nothing"):
-        headers = client.get(path).headers
+        headers = shared.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"

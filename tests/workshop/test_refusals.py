@@ -98,11 +98,11 @@ def test_wrong_fields_are_named(client: httpx.Client) -> None:
     ],
     ids=["empty", "cut", "no utf-8", "nan", "nan and a surrogate", "cut surrogate", "deep array", "deep object"],
 )
-def test_what_is_no_json(client: httpx.Client, body: bytes, error: str) -> None:
+def test_what_is_no_json(shared: httpx.Client, body: bytes, error: str) -> None:
     """A body that is no JSON is answered 400, and the server stays up."""
-    answer = client.post(EVENTS, content=body)
+    answer = shared.post(EVENTS, content=body)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
-    assert client.head("/v1/").status_code == 204
+    assert shared.head("/v1/").status_code == 204
 
 
 @pytest.mark.parametrize(
@@ -116,43 +116,43 @@ def test_what_is_no_json(client: httpx.Client, body: bytes, error: str) -> None:
     ],
     ids=["no gzip", "cut gzip", "no deflate", "unknown", "gzip bomb"],
 )
-def test_damaged_encodings(client: httpx.Client, encoding: str, body: bytes, status: int) -> None:
+def test_damaged_encodings(shared: httpx.Client, encoding: str, body: bytes, status: int) -> None:
     """What cannot be inflated, or inflates beyond the limit, is refused."""
-    assert client.post(EVENTS, content=body, headers={"Content-Encoding": encoding}).status_code == status
+    assert shared.post(EVENTS, content=body, headers={"Content-Encoding": encoding}).status_code == status
 
 
-def test_no_protobuf(client: httpx.Client) -> None:
+def test_no_protobuf(shared: httpx.Client) -> None:
     """Bytes that are no protobuf message, and spans without ids, are refused."""
     headers = {"Content-Type": "application/x-protobuf"}
-    answer = client.post(TRACES, content=b"\xff\xff\xff", headers=headers)
+    answer = shared.post(TRACES, content=b"\xff\xff\xff", headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_protobuf")
     without_ids = b"\x0a\x06\x12\x04\x12\x02\x2a\x00"
-    answer = client.post(TRACES, content=without_ids, headers=headers)
+    answer = shared.post(TRACES, content=without_ids, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (400, "trace_id")
 
 
-def test_too_large(client: httpx.Client) -> None:
+def test_too_large(shared: httpx.Client) -> None:
     """One byte above the limit is answered 413; the limit itself is taken."""
     frame = json.dumps(ai_event(ai_data={"input": ""})).encode()
     at_limit = frame.replace(b'"input": "', b'"input": "' + b"a" * (MAX_BODY_BYTES - len(frame)))
     assert len(at_limit) == MAX_BODY_BYTES
-    answer = client.post(EVENTS, content=at_limit + b" ")
+    answer = shared.post(EVENTS, content=at_limit + b" ")
     assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
-    assert client.post(EVENTS, content=at_limit).status_code == 204
+    assert shared.post(EVENTS, content=at_limit).status_code == 204
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:99999999", "", "192.168.0.1"])
 @pytest.mark.parametrize("path", ["/", "/api/events", "/static/workshop.js"])
-def test_foreign_host(client: httpx.Client, host: str, path: str) -> None:
+def test_foreign_host(shared: httpx.Client, host: str, path: str) -> None:
     """A name that is not this machine's is refused everywhere: DNS rebinding ends here."""
-    answer = client.get(path, headers={"Host": host})
+    answer = shared.get(path, headers={"Host": host})
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:5899", "127.0.0.1:1", "[::1]:5899"])
-def test_local_hosts(client: httpx.Client, host: str) -> None:
+def test_local_hosts(shared: httpx.Client, host: str) -> None:
     """Every name of this machine is taken, with any port."""
-    assert client.get("/api/health", headers={"Host": host}).status_code == 200
+    assert shared.get("/api/health", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -186,32 +186,32 @@ def test_own_origin(workshop: Running, client: httpx.Client) -> None:
         ("GET", "/static//etc/passwd", 404),
     ],
 )
-def test_what_is_not_there(client: httpx.Client, method: str, path: str, status: int) -> None:
+def test_what_is_not_there(shared: httpx.Client, method: str, path: str, status: int) -> None:
     """Unknown paths, wrong methods and path tricks are answered as JSON."""
-    answer = client.request(method, path)
+    answer = shared.request(method, path)
     assert (answer.status_code, set(answer.json())) == (status, {"error", "message", "field"})
 
 
 @pytest.mark.parametrize("padding", [0, 100_000], ids=["small", "large"])
-def test_nesting(client: httpx.Client, padding: int) -> None:
+def test_nesting(shared: httpx.Client, padding: int) -> None:
     """As deep as the limit is stored and shown, one deeper is refused, on whatever thread it is read."""
     for depth, status in ((MAX_NESTING - 2, 204), (MAX_NESTING - 1, 400)):
         properties = b'{"pad": "%s", "deep": %s}' % (b" " * padding, b"[" * depth + b"]" * depth)
         body = b'{"event_id": "deep", "user_id": "u", "event": "e", "properties": %s}' % properties
-        assert client.post(EVENTS, content=body).status_code == status
+        assert shared.post(EVENTS, content=body).status_code == status
     for path in ("/api/events/deep", "/events/deep", "/api/events", "/"):
-        assert client.get(path).status_code == 200
+        assert shared.get(path).status_code == 200
 
 
-def test_deep_spans(client: httpx.Client) -> None:
+def test_deep_spans(shared: httpx.Client) -> None:
     """An attribute that is nested as deep as can be is stored and shown."""
     value: dict[str, Any] = {"stringValue": "deep"}
     for _ in range(60):
         value = {"arrayValue": {"values": [value]}}
     attrs = [*of_event("e"), {"key": "k", "value": value}]
-    assert client.post(TRACES, json=otlp(otlp_span(attrs))).status_code == 204
+    assert shared.post(TRACES, json=otlp(otlp_span(attrs))).status_code == 204
     for path in ("/api/events/e", "/events/e"):
-        assert "deep" in client.get(path).text
+        assert "deep" in shared.get(path).text
 
 
 def test_unfinished_connections(workshop: Running, client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
