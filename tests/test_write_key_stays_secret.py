@@ -14,6 +14,7 @@ import sys
 import threading
 import traceback
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -315,6 +316,21 @@ def test_the_workshop_mirror_never_gets_the_key(recorder: Recorder, witness: Wit
         assert FRAGMENT not in "\n".join(everything)
     assert FRAGMENT not in witness.everything()
     _assert_only_in_authorization(recorder)
+
+
+def test_the_workshops_database_never_holds_the_key(tmp_path: Path, witness: Witness) -> None:
+    """A Workshop that stands in for the cloud receives the key with every request, and writes it nowhere."""
+    from raindrop_logging.workshop import running
+
+    with running(db=tmp_path / "workshop.db") as workshop:
+        deliver(witness, workshop.endpoint)
+        delivered = raindrop_logging.stats().delivered
+        files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    files |= {f"closed {path.name}": path.read_bytes() for path in tmp_path.iterdir()}
+
+    assert delivered > 0
+    assert FRAGMENT not in witness.everything()
+    assert [name for name, content in files.items() if FRAGMENT.encode() in content] == []
 
 
 def test_a_redirect_does_not_carry_the_key_elsewhere(recorder: Recorder) -> None:
