@@ -19,9 +19,10 @@ from raindrop_logging import extra
 from raindrop_logging.context import bind
 
 MODEL = "gpt-4o-mini"
+LOOKING_UP = 0.02
 THINKING = 0.05
 UPLOADING = 0.6
-"""Seconds: a model's answer, and a customer's photo over a phone line."""
+"""Seconds: a row of a database, a model's answer, and a customer's photo over a phone line."""
 
 log = logging.getLogger("shop.agent")
 tools = logging.getLogger("shop.tools")
@@ -30,7 +31,6 @@ feedback = logging.getLogger("shop.feedback")
 ORDERS = {
     "1042": {"items": ["Tarn 38 backpack"], "status": "shipped", "parcel": "PX-77120", "days": 2},
     "1057": {"items": ["Fell rain jacket, M"], "status": "shipped", "parcel": "PX-77391", "days": 9},
-    "0988": {"items": ["Ridge tent, 2 persons"], "status": "delivered", "parcel": "PX-70004", "days": 21},
 }
 
 
@@ -53,7 +53,7 @@ def ada_asks_twice() -> None:
 
         first = str(uuid4())
         with tool("order_lookup", {"order": "1042"}, event_id=first) as call:
-            call["output"] = ORDERS["1042"]
+            call["output"] = look_up("1042")
         time.sleep(THINKING)
         log.info(
             "ada asked where order 1042 is",
@@ -85,7 +85,7 @@ def bruno_gets_a_confident_wrong_answer() -> None:
         log.info("bruno asked about order 1057", extra=extra.begin(event_id=chat, model=MODEL, input=question))
         started = time.time()
         with tool("order_lookup", {"order": "1057"}, parent_id=workflow) as call:
-            call["output"] = ORDERS["1057"]
+            call["output"] = look_up("1057")
         try:
             with tool("carrier_status", {"parcel": "PX-77391"}, parent_id=workflow) as call:
                 call["output"] = ask_carrier("PX-77391")
@@ -168,6 +168,12 @@ def dora_waits_for_a_human() -> None:
         log.info("dora signed in", extra=extra.identify(traits={"name": "Dora", "plan": "guest", "orders": 0}))
         log.info("dora asked for a person", extra=extra.begin(event_id=chat, input="I want a human, please."))
         log.info("handed over to the team", extra=extra.update(properties={"escalated": True, "queue": 3}))
+
+
+def look_up(order: str) -> dict[str, Any]:
+    """An order, from the shop's database."""
+    time.sleep(LOOKING_UP)
+    return ORDERS[order]
 
 
 def ask_carrier(parcel: str) -> str:
