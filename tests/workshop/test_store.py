@@ -57,19 +57,20 @@ def test_signals_that_differ_are_kept(store: Store) -> None:
     assert store.counts().signals == 5
 
 
-def test_what_a_span_says_only_fills_gaps(store: Store) -> None:
+@pytest.mark.parametrize("pending", [True, False])
+def test_what_a_span_says_only_fills_gaps(store: Store, *, pending: bool) -> None:
     """A span makes its event known, pending, and never overwrites what the event said of itself."""
     span = Span(trace_id="t", span_id="s", name="n", about=ABOUT)
     store.append(Batch(spans=(span,))).result()
     seen = store.event("e")
     assert seen is not None
     assert (seen.event.user_id, seen.event.is_pending) == ("u", True)
-    said = Event(event_id="e", user_id="other", timestamp="2026-05-07T20:00:00.000000Z")
+    said = Event(event_id="e", user_id="other", timestamp="2026-05-07T20:00:00.000000Z", is_pending=pending)
     store.append(Batch(events=(said,))).result()
     store.append(Batch(spans=(span,))).result()
     story = store.event("e")
     assert story is not None
-    assert (story.event.user_id, story.event.event, story.event.is_pending) == ("other", "chat", False)
+    assert (story.event.user_id, story.event.event, story.event.is_pending) == ("other", "chat", pending)
     assert story.event.timestamp == said.timestamp
 
 
