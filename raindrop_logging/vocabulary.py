@@ -310,7 +310,8 @@ _EXAMPLE: Final = "2026-11-20T18:10:47.123Z"
 
 _UNKNOWN = re.compile(r"unknown field `(?P<key>.*?)`(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<key>.*?)`(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_AT = re.compile(r"(?P<what>.*?)(?: - at (?:`\$(?P<path>.*)`|`key`.*))?$", re.DOTALL)
+_KEY = re.compile(r"got `(?P<got>\w+)` - at `key` in `\$(?P<path>.*)`$", re.DOTALL)
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 
 
@@ -323,6 +324,8 @@ def explain(record_type: RecordType, block: Any, error: msgspec.ValidationError)
         return _explain_unknown(record_type, match["key"], match["path"] or "")
     if match := _MISSING.search(text):
         return f"'{_dotted((match['path'] or '') + '.' + match['key'])}' is missing"
+    if match := _KEY.search(text):
+        return f"a key of '{_dotted(match['path'])}' is a {match['got']}: keys are text"
     match = _AT.fullmatch(text)
     what, path = (match["what"], match["path"] or "") if match else (text, "")
     return f"'{_dotted(path)}' is {_given(block, path)}: {_allowed(record_type, path, what)}"

@@ -358,3 +358,11 @@ def test_a_forked_child_sends_its_own_and_only_its_own(recorder: Recorder) -> No
     events = [item["event"] for item in recorder.items("events/track")]
     assert sorted(events) == ["child", "parent"]
     assert len({item["event_id"] for item in recorder.items("events/track")}) == 2
+
+
+def test_a_record_leaves_within_the_upload_interval_without_a_flush(recorder: Recorder) -> None:
+    """The very first records of a process do not wait longer than any others."""
+    attach(recorder.endpoint, upload_interval=0.05)
+    for number in range(1, 6):
+        say(AI)
+        recorder.wait_for(number, timeout=3.0)

@@ -141,14 +141,11 @@ class Listener(QueueListener):
     def _sleep(self) -> None:
         if self._flushes or self._stop_asked:
             return
-        if self._wake_at is None and not len(self._waiting):
-            self._waiting.sleep(_IDLE_SECONDS, until_first=True)
-            return
         if self._road.is_behind():
             self._waiting.sleep(_BEHIND_SECONDS, until_first=False)
-            return
-        left = _IDLE_SECONDS if self._wake_at is None else self._wake_at - self._clock()
-        if left > 0:
+        elif self._wake_at is None:
+            self._waiting.sleep(_IDLE_SECONDS, until_first=True)
+        elif (left := self._wake_at - self._clock()) > 0:
             self._waiting.sleep(min(left, _IDLE_SECONDS), until_first=False)
 
     def _take(self, most: int, *, heedless: bool) -> None:
