@@ -86,7 +86,7 @@ def decoded(body: bytes) -> Any:
         value = _parsed(body)
     except RecursionError:
         raise _too_deep() from None
-    except ValueError as error:  # msgspec's and json's own errors among them
+    except (msgspec.MsgspecError, ValueError) as error:
         raise RefusedError(400, "invalid_json", f"The body is no JSON: {error}") from None
     if deeper_than(MAX_NESTING, value):
         raise _too_deep()
