@@ -115,3 +115,12 @@ def test_missing_extra(library: str) -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert f"the Workshop needs {library}: pip install 'raindrop-logging[workshop]'" in ended.stderr
+
+
+def test_a_store_that_cannot_keep_is_no_success() -> None:
+    """What is not stored is answered 503, so that a client keeps it and tries again."""
+    with running() as workshop:
+        workshop.store.close()
+        for method, path in (("POST", "/v1/events/track"), ("GET", "/api/events"), ("GET", "/")):
+            answer = httpx.request(method, workshop.url + path, json=ai_event(), trust_env=False)
+            assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
