@@ -61,9 +61,9 @@ class RaindropHandler(logging.Handler):
         transport: httpx.BaseTransport | None = None,
         **keys: Unpack[SettingsDict],
     ) -> None:
-        super().__init__(level)
         self.settings: Settings = read_settings(_plain_keys(keys))
         self._pipeline = Pipeline(self.settings, transport=transport)
+        super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._silence = self._pipeline.silence
         self._warned = False
         self._number = next(_numbers)

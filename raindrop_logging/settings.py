@@ -13,8 +13,10 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypedDict
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -269,18 +271,21 @@ def _endpoint(key: str, value: Any) -> str:
     if not isinstance(value, str):
         _refuse(key, value, rule)
     address = value.strip()
-    if not _ENDPOINT.fullmatch(address) or not _has_good_port(address):
+    if not _ENDPOINT.fullmatch(address) or not _has_good_host(address):
         raise SettingsError(f"'{key}' is not usable: {rule}")
     scheme, _, rest = address.partition("://")
     return f"{scheme.lower()}://{rest}" + ("" if rest.endswith("/") else "/")
 
 
-def _has_good_port(address: str) -> bool:
-    host = address.partition("://")[2].partition("/")[0]
-    _, colon, port = host.rpartition(":")
-    if not colon or host.endswith("]"):
-        return True
-    return port.isdigit() and 0 < int(port) < 1 << 16
+def _has_good_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+        if "[" in parts.netloc:
+            IPv6Address(host or "")
+    except ValueError:
+        return False
+    return bool(host) and port != 0
 
 
 def _project(key: str, value: Any) -> str:

@@ -56,7 +56,7 @@ class Batcher:
                 ready += self._close(Lane.EVENTS)
             return [*ready, Request(item.lane, (item,))]
         batch = self._open[item.lane]
-        if batch.items and batch.nbytes + len(item.body) + 1 > limits.nbytes:
+        if batch.items and batch.nbytes + len(item.body) + 1 > limits.nbytes - 1:
             ready += self._close(item.lane)
             batch = self._open[item.lane]
         if not batch.items:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import Item, Refusal, Told
 from raindrop_logging.vocabulary import Attachment
-from raindrop_logging.wire import MAX_EVENT_BYTES, TRUNCATION_MARKER, Lane
+from raindrop_logging.wire import MAX_ITEM_BYTES, TRUNCATION_MARKER, Lane
 
 EncodeSpan = Callable[[Told, Callable[[str], str]], bytes]
 
@@ -113,10 +113,10 @@ class Encoder:
             wire = _with_text_keys(msgspec.to_builtins(wire, str_keys=False), 0)
             body = _json(wire)
         truncated = 0
-        if len(body) > min(self._max_chars, MAX_EVENT_BYTES):
+        if len(body) > min(self._max_chars, MAX_ITEM_BYTES):
             body, truncated = self._fit(body)
-        if len(body) > MAX_EVENT_BYTES:
-            detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_EVENT_BYTES}"
+        if len(body) > MAX_ITEM_BYTES:
+            detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
             return Refusal("too_large", detail, told.source, told.records)
         ai = told.lane is Lane.EVENTS and wire.__class__ is WireEvent and wire.ai_data is not None
         return Item(told.lane, body, told.key, told.records, told.source, ai, truncated)
@@ -169,7 +169,7 @@ class Encoder:
         for _ in range(_ROUNDS):
             cut = _Cutter(cap)
             body = self._encode_span(told, cut)
-            if len(body) <= MAX_EVENT_BYTES:
+            if len(body) <= MAX_ITEM_BYTES:
                 return Item(told.lane, body, told.key, told.records, told.source, truncated=cut.count)
             cap = min(cap, cut.longest) // 2
         return Refusal("too_large", "a span of many attributes, beyond 1 MiB", told.source, told.records)
@@ -194,9 +194,9 @@ class Encoder:
         body = _json(value)
         shortened: set[tuple[int, Any]] = set()
         for _ in range(_ROUNDS):
-            if len(body) <= MAX_EVENT_BYTES:
+            if len(body) <= MAX_ITEM_BYTES:
                 break
-            shortened |= _shorten_longest(value, len(body) - MAX_EVENT_BYTES)
+            shortened |= _shorten_longest(value, len(body) - MAX_ITEM_BYTES)
             body = _json(value)
         return body, cut.count + len(shortened)
 

@@ -57,9 +57,12 @@ class Flush:
 
 
 class Listener(QueueListener):
-    """Moves snapshots from the queue onto the road, on a daemon thread of its own."""
+    """Moves snapshots from the queue onto the road, on a daemon thread of its own.
 
-    def __init__(self, waiting: BoundedQueue, road: Road, *, clock: Callable[[], float]) -> None:
+    ``look_every`` is the longest that a record waits unseen, in seconds, while something else is waited for.
+    """
+
+    def __init__(self, waiting: BoundedQueue, road: Road, *, clock: Callable[[], float], look_every: float) -> None:
         super().__init__(waiting)  # type: ignore[arg-type]  # every method that would use it as a queue.Queue is ours
         self._waiting = waiting
         self._road = road
@@ -70,6 +73,7 @@ class Listener(QueueListener):
         self._driving = threading.Lock()  # who drives the road: this thread, or one that drains inline
         self._running: threading.Thread | None = None
         self._wake_at: float | None = None
+        self._look_every = min(look_every, _IDLE_SECONDS)
 
     # ---- life
 
@@ -146,7 +150,7 @@ class Listener(QueueListener):
         elif self._wake_at is None:
             self._waiting.sleep(_IDLE_SECONDS, until_first=True)
         elif (left := self._wake_at - self._clock()) > 0:
-            self._waiting.sleep(min(left, _IDLE_SECONDS), until_first=False)
+            self._waiting.sleep(min(left, self._look_every), until_first=False)
 
     def _take(self, most: int, *, heedless: bool) -> None:
         """Take up to ``most`` snapshots; unless heedless, no more than the sender can hold."""

@@ -162,9 +162,11 @@ class Sender:
     # ---- threads
 
     def _staff(self) -> None:
-        """One more thread when work waits and all are busy; at interpreter exit none can start."""
+        """One more thread when all are busy: a second at once, so that one slow answer holds nothing else up, more
+        when work piles up. At interpreter exit none can start."""
         busy = len(self._threads) - self._idle
-        if self._stopping or self._idle or busy >= MAX_CONNECTIONS or (busy and len(self._outbox) <= 2 * busy):
+        enough = busy > 1 and len(self._outbox) <= 2 * busy
+        if self._stopping or self._idle or busy >= MAX_CONNECTIONS or enough:
             return
         name = f"raindrop-sender-{self._receiver.name}-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -216,24 +218,26 @@ class Sender:
         self._tell(attempt.request, verdict, detail, settled)
 
     def _post(self, request: Request, timeout: float) -> tuple[Verdict, str, float | None]:
-        import httpx
-
-        connect = min(timeout, MAX_CONNECT_SECONDS)
-        post = httpx.Request(
-            "POST",
-            self._receiver.endpoint + ROUTES[request.lane],
-            headers={**self._headers, "Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
-            content=body_of(request),
-            extensions={"timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout}},
-        )
         try:
-            with closing(self._connected().handle_request(post)) as response:
+            with closing(self._connected().handle_request(self._http(request, timeout))) as response:
                 answer = self._masked(_beginning_of(response).decode("utf-8", "replace").strip())
         except Exception as error:  # noqa: BLE001 -- httpx.HTTPError, or what TLS and proxies raise beside it
             return Verdict.UNREACHABLE, f"{type(error).__name__}: {self._masked(str(error))}", None
         detail = f"HTTP {response.status_code}" + (f" {answer[:MAX_ANSWER_CHARS]!r}" if answer else "")
         retry_after = seconds_of(response.headers.get("retry-after"), time.time)
         return verdict_of(response.status_code), detail, retry_after
+
+    def _http(self, request: Request, timeout: float) -> httpx.Request:
+        import httpx
+
+        connect = min(timeout, MAX_CONNECT_SECONDS)
+        return httpx.Request(
+            "POST",
+            self._receiver.endpoint + ROUTES[request.lane],
+            headers={**self._headers, "Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
+            content=body_of(request),
+            extensions={"timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout}},
+        )
 
     def _connected(self) -> httpx.BaseTransport:
         """The keep-alive transport, built by the first request. It is httpx's own below the client, which follows no

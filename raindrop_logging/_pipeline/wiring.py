@@ -84,7 +84,7 @@ class Pipeline:
         )
         self._router = Router(dict(settings.defaults))
         self._encoder = _encoder(settings, self._environ)
-        self._listener = Listener(self.queue, self, clock=self._clock)
+        self._listener = Listener(self.queue, self, clock=self._clock, look_every=_shortest_interval(settings))
         self._overflow_told = 0
         self._build_what_holds_records()
 
@@ -294,6 +294,11 @@ def _limits(settings: Settings) -> dict[Lane, Limits]:
     uploads = Limits(settings.upload_size, settings.upload_bytes, settings.upload_interval)
     traces = Limits(settings.trace_batch_size, settings.upload_bytes, settings.trace_flush_interval)
     return {Lane.EVENTS: uploads, Lane.SIGNALS: uploads, Lane.TRACES: traces}
+
+
+def _shortest_interval(settings: Settings) -> float:
+    intervals = (settings.upload_interval, settings.partial_flush_interval, settings.trace_flush_interval)
+    return min((seconds for seconds in intervals if seconds), default=1.0)
 
 
 def _patience(settings: Settings) -> Patience:
