@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").iterdir())
-DEMO = ROOT / "raindrop_logging" / "cli" / "demo.json"
 MINIMAL = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -89,9 +88,7 @@ def settings_of(path: Path) -> Settings:
     return next(handler.settings for handler in logging.root.handlers if isinstance(handler, RaindropHandler))
 
 
-@pytest.mark.parametrize(
-    "config", [*(path for path in CONFIGS if path.suffix != ".toml"), DEMO], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("config", [path for path in CONFIGS if path.suffix != ".toml"], ids=lambda path: path.name)
 def test_every_type_arrives(recorder: Recorder, config: Path) -> None:
     """A key in the environment is all that a file needs; nothing is said on stderr but what its console says."""
     done = speak_to(recorder, config)
