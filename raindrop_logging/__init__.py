@@ -7,6 +7,7 @@ flush(), shutdown(), stats()                        of every handler in the proc
 """
 
 from raindrop_logging import extra
+from raindrop_logging._pipeline.stats import FlushResult, Stats
 from raindrop_logging.config import load_config
 from raindrop_logging.context import bind
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
@@ -15,12 +16,14 @@ from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
 from raindrop_logging.version import __version__
 
 __all__ = [
+    "FlushResult",
     "HideRaindrop",
     "InvalidBlockError",
     "MissingExtraError",
     "RaindropHandler",
     "RaindropLoggingError",
     "SettingsError",
+    "Stats",
     "__version__",
     "bind",
     "extra",

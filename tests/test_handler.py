@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 AI = {"type": "ai", "user_id": "u", "event": "chat", "input": "q"}
 
 
-def _ended(stats: raindrop_logging.handler.Stats) -> int:
+def _ended(stats: raindrop_logging.Stats) -> int:
     return stats.delivered + stats.refused + sum(stats.dropped.values()) + stats.waiting
 
 

@@ -26,7 +26,8 @@ def test_every_record_ends_once_and_in_order_of_its_key(
     asked: list[tuple[Lane, list[int]]], data: st.DataObject
 ) -> None:
     """With any answers and up to three requests at once: sums hold, and one key's items end in the order they came."""
-    stage, given_items = Outbox(PATIENCE, random=lambda: 0.5), []
+    stage = Outbox(PATIENCE, random=lambda: 0.5)
+    given_items: list[Item] = []
     for lane, keys in asked:
         made = tuple(item(lane, f"{len(given_items)}-{n}".encode(), f"e{key}") for n, key in enumerate(keys))
         given_items += made
