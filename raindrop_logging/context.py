@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from raindrop_logging._pipeline.capture import plain
+from raindrop_logging.plain import plain, text_of
 
 _scope: ContextVar[Mapping[str, Any] | None] = ContextVar("raindrop_scope", default=None)
 current_scope: Final = _scope.get
@@ -30,7 +30,7 @@ def bind(
     """Bind fields for the code inside; a record's own fields win over them, an inner `bind` over an outer one.
 
     Args:
-        user_id: whose request it is.
+        user_id: whose request it is. This and the next three are texts; anything else is bound as its text.
         convo_id: the conversation.
         event_id: the event that signals and spans inside are about.
         event: name of the event.
@@ -38,11 +38,18 @@ def bind(
     """
     given = {"user_id": user_id, "convo_id": convo_id, "event_id": event_id, "event": event}
     outer = _scope.get() or {}
-    bound = {**outer, **{key: value for key, value in given.items() if value is not None}}
+    bound = {**outer, **{key: _text(value) for key, value in given.items() if value is not None}}
     if properties:
-        bound["properties"] = {**outer.get("properties", {}), **plain(properties)}
+        said = plain(properties)
+        both = isinstance(said, dict) and isinstance(outer.get("properties", {}), dict)
+        bound["properties"] = {**outer.get("properties", {}), **said} if both else said
     token = _scope.set(bound)
     try:
         yield
     finally:
         _scope.reset(token)
+
+
+def _text(value: Any) -> str:
+    """An id as text: a UUID or a number is what many services have at hand."""
+    return text_of(value, str)

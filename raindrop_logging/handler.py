@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import atexit
-import itertools
 import logging
 import os
 import threading
-import weakref
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
-from raindrop_logging._pipeline.wiring import Pipeline
+from raindrop_logging._pipeline.wiring import Pipeline, pipeline_for, pipelines
 from raindrop_logging.context import current_scope
-from raindrop_logging.errors import SettingsError
 from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
 if TYPE_CHECKING:
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
 """The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
-then the numbers of the handlers that have captured it, so that none does twice along a chain of loggers."""
+then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
 
 _mint = identifiers.mint_bits
-_numbers = itertools.count(1)
-_handlers: weakref.WeakSet[RaindropHandler] = weakref.WeakSet()
+LONGEST_WAIT = 31_536_000.0
+"""Seconds; a wait of more overflows on some platforms, so infinity means this."""
 
 
 class RaindropHandler(logging.Handler):
@@ -62,17 +61,15 @@ class RaindropHandler(logging.Handler):
         **keys: Unpack[SettingsDict],
     ) -> None:
         self.settings: Settings = read_settings(_plain_keys(keys))
-        self._pipeline = Pipeline(self.settings, transport=transport)
+        self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._silence = self._pipeline.silence
         self._warned = False
-        self._number = next(_numbers)
-        _handlers.add(self)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Capture the record if it holds a block and passes the handler's filters; no lock is taken."""
         block = record.__dict__.get(BLOCK_KEY)
-        if block is None or record.name.partition(".")[0] in _NEVER_CAPTURED:
+        if block is None:
             return False
         if self.filters:
             passed: Any = self.filter(record)
@@ -82,35 +79,54 @@ class RaindropHandler(logging.Handler):
                 record = passed
                 block = record.__dict__.get(BLOCK_KEY)
         try:
-            self._capture(record, block)
+            return self._capture(record, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
-            self._pipeline.ledger.uncaptured.one()
-        return True
+            return self._capture_by_hand(record, block)
 
     def emit(self, record: logging.LogRecord) -> None:
         """As `handle`, for those who call it directly."""
         self.handle(record)
 
-    def _capture(self, record: logging.LogRecord, block: Any) -> None:
+    def _capture(self, record: logging.LogRecord, block: Any) -> bool:
+        """Take the record, unless it was taken before; what may fail comes before it is counted."""
         pipeline = self._pipeline
         if pipeline.pid != os.getpid():  # a fork that ran no hooks, such as uWSGI's
-            self.after_fork()
-        stamp = record.__dict__.get(STAMP_KEY) or (_mint(128),)
-        if self._number in stamp[1:]:
-            return
-        record.__dict__[STAMP_KEY] = (*stamp, self._number)
-        pipeline.ledger.accepted.one()
+            identifiers.reseed()
+            pipeline.after_fork()
+        fields = record.__dict__
+        stamp = fields.get(STAMP_KEY)
+        if stamp.__class__ is not tuple or not stamp:
+            stamp = (_mint(128),)
+        if pipeline.number in stamp:
+            return True
+        if record.name.partition(".")[0] in _NEVER_CAPTURED:
+            return False
         if self._silence is not None:
             self._unheard(self._silence)
-            return
-        pipeline.put(capture(record, block, current_scope(), stamp[0]))
+        else:
+            snapshot = capture(record, block, current_scope(), stamp[0])
+            pipeline.ledger.accepted.one()
+            pipeline.put(snapshot)
+        fields[STAMP_KEY] = (*stamp, pipeline.number)
+        return True
+
+    def _capture_by_hand(self, record: logging.LogRecord, block: Any) -> bool:
+        """Take a record that lacks what logging itself puts into every record."""
+        try:
+            return self._capture(_mended(record), block)
+        except Exception:  # noqa: BLE001 -- as in handle
+            self._pipeline.ledger.accepted.one()
+            self._pipeline.ledger.uncaptured.one()
+            return True
 
     def _unheard(self, reason: str) -> None:
+        self._pipeline.ledger.accepted.one()
         self._pipeline.ledger.unheard.one()
         if reason != "no_destination" or self._warned:
             return
         self._warned = True
-        threading.Thread(target=_say_unheard, name="raindrop-warning", daemon=True).start()
+        with suppress(RuntimeError):  # at interpreter exit no thread can start any more
+            threading.Thread(target=_say_unheard, name="raindrop-warning", daemon=True).start()
 
     def flush(self, timeout: float | None = None) -> FlushResult:  # type: ignore[override]  # logging ignores what it returns
         """Send everything logged before now; interactions that are still open go out as pending.
@@ -124,7 +140,7 @@ class RaindropHandler(logging.Handler):
         """
         if timeout is None:
             timeout = 0.0 if _holds_logging_lock() else self.settings.shutdown_timeout
-        return self._pipeline.flush(timeout)
+        return self._pipeline.flush(min(timeout, LONGEST_WAIT))
 
     def shutdown(self, timeout: float | None = None) -> FlushResult:
         """Flush, end the threads, and count what could not be sent; a later record starts everything again.
@@ -132,7 +148,8 @@ class RaindropHandler(logging.Handler):
         Args:
             timeout: seconds for all of it; the handler's ``shutdown_timeout`` by default.
         """
-        return self._pipeline.shutdown(self.settings.shutdown_timeout if timeout is None else timeout)
+        allowed = self.settings.shutdown_timeout if timeout is None else timeout
+        return self._pipeline.shutdown(min(allowed, LONGEST_WAIT))
 
     def close(self) -> None:
         """Park: flush within bounds. Other libraries' dictConfig closes handlers that stay attached, so a record
@@ -143,11 +160,6 @@ class RaindropHandler(logging.Handler):
     def stats(self) -> Stats:
         """What became of the records so far."""
         return self._pipeline.stats()
-
-    def after_fork(self) -> None:
-        """Start anew in a child process; called by the fork hook, and by the first record where no hook ran."""
-        identifiers.reseed()
-        self._pipeline.after_fork()
 
     def __repr__(self) -> str:
         if self._silence is not None:
@@ -182,24 +194,51 @@ def _holds_logging_lock() -> bool:
         return False
 
 
+def _mended(record: logging.LogRecord) -> logging.LogRecord:
+    """A record made by hand, with what logging itself would have put into it."""
+    usual = {"name": "root", "pathname": "", "lineno": 0, "created": time.time(), "msg": "", "exc_info": None}
+    own = {key: value for key, value in record.__dict__.items() if value is not None and key != STAMP_KEY}
+    mended = logging.makeLogRecord({**usual, **own})
+    mended.name = str(mended.name)
+    return mended
+
+
 # ---- all handlers of the process -----------------------------------------------------------------------------------
 
 
 def flush(timeout: float | None = None) -> FlushResult:
-    """Flush every RaindropHandler of this process; see `RaindropHandler.flush`."""
-    return _sum([handler.flush(timeout) for handler in list(_handlers)])
+    """Flush every RaindropHandler of this process; see `RaindropHandler.flush`. The timeout is for all of them."""
+    return _all(lambda pipeline, left: pipeline.flush(left), timeout)
 
 
 def shutdown(timeout: float | None = None) -> FlushResult:
-    """Shut every RaindropHandler of this process down; see `RaindropHandler.shutdown`."""
-    return _sum([handler.shutdown(timeout) for handler in list(_handlers)])
+    """Shut every RaindropHandler of this process down; see `RaindropHandler.shutdown`. The timeout is for all."""
+    return _all(lambda pipeline, left: pipeline.shutdown(left), timeout)
+
+
+def _all(end: Callable[[Pipeline, float], FlushResult], timeout: float | None) -> FlushResult:
+    """Set all pipelines going, then wait for one after the other, each until its own deadline."""
+    start = time.monotonic()
+    found = pipelines()
+    delivered = sum(pipeline.stats().delivered for pipeline in found)
+    for pipeline in found:
+        pipeline.kick()
+    results = []
+    for pipeline in found:
+        allowed = pipeline.settings.shutdown_timeout if timeout is None else min(timeout, LONGEST_WAIT)
+        results.append(end(pipeline, max(start + allowed - time.monotonic(), 0.0)))
+    return FlushResult(
+        sent=sum(pipeline.stats().delivered for pipeline in found) - delivered,
+        left=sum(result.left for result in results),
+        timed_out=any(result.timed_out for result in results),
+    )
 
 
 def stats() -> Stats:
     """Figures of every RaindropHandler of this process, added up."""
     total: dict[str, int] = {}
     dropped: dict[str, int] = {}
-    for each in [handler.stats() for handler in list(_handlers)]:
+    for each in [pipeline.stats() for pipeline in pipelines()]:
         for name in Stats.__struct_fields__:
             if name != "dropped":
                 total[name] = total.get(name, 0) + getattr(each, name)
@@ -208,36 +247,7 @@ def stats() -> Stats:
     return Stats(**total, dropped=dropped)
 
 
-def handlers() -> list[RaindropHandler]:
-    """The RaindropHandlers of this process.
-
-    Raises:
-        SettingsError: there is none, so nothing that is logged can arrive.
-    """
-    found = list(_handlers)
-    if not found:
-        raise SettingsError("no RaindropHandler is configured: load a file of configs/ with load_config, or dictConfig")
-    return found
-
-
-def _sum(results: list[FlushResult]) -> FlushResult:
-    return FlushResult(
-        sent=sum(result.sent for result in results),
-        left=sum(result.left for result in results),
-        timed_out=any(result.timed_out for result in results),
-    )
-
-
-def _after_fork_in_child() -> None:
-    for handler in list(_handlers):
-        handler.after_fork()
-
-
 @atexit.register
 def _at_exit() -> None:
     """Registered when this module is imported, so that what user code registers later runs, and logs, before it."""
-    for handler in list(_handlers):
-        handler.shutdown()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+    _all(lambda pipeline, left: pipeline.shutdown(left, final=True), None)

@@ -47,15 +47,6 @@ def trace_id_of_event(event_id: str) -> str:
     digits = event_id.replace("-", "").lower()
     if _UUID_HEX.fullmatch(digits) and digits.strip("0"):
         return digits
-    return f"{_digest(event_id):032x}"
-
-
-def attachment_id(event_id: str, ordinal: int) -> str:
-    """The id of the nth attachment of an event: the same in every process and every retry."""
-    return uuid_text(_digest(f"{event_id}\n{ordinal}"))
-
-
-def _digest(text: str) -> int:
     from hashlib import blake2b  # brings OpenSSL along; ids that are UUIDs never need it
 
-    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=16).digest())
+    return blake2b(event_id.encode("utf-8", "replace"), digest_size=16).hexdigest()

@@ -9,7 +9,6 @@ rule; keys whose behaviour this version does not bring are refused, never ignore
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging import wire
+from raindrop_logging import vocabulary, wire
 from raindrop_logging.errors import SettingsError
 
 Mode = Literal["thread", "sync", "off"]
@@ -97,7 +96,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     durability: Durability = "memory"
     spool_dir: str | None = None
     spool_max_bytes: int = 256 * MIB
-    proxy: str | None = None
+    proxy: Secret | None = None
     verify: bool | str = True
     redact: bool = False
     max_text_chars: int = 1_000_000
@@ -186,13 +185,17 @@ def _truth(key: str, value: Any) -> bool:
     return value
 
 
-def _number(low: float, unit: str, *, above: bool = False) -> Reader:
-    sign = "above" if above else "at least"
+_YEAR: Final = 31_536_000.0
+"""The longest time that any key may set, in seconds; waits of more overflow on some platforms."""
+
+
+def _number(low: float, unit: str, *, above: bool = False, most: float = _YEAR) -> Reader:
+    rule = f"it must be a number of {unit}, {'above' if above else 'at least'} {low:g} and at most {most:g}"
 
     def read(key: str, value: Any) -> float:
-        number: float = _parsed(key, value, float, f"it must be a number of {unit}, {sign} {low:g}")
-        if not math.isfinite(number) or number < low or (above and number == low):
-            _refuse(key, value, f"it must be a number of {unit}, {sign} {low:g}")
+        number: float = _parsed(key, value, float, rule)
+        if not low <= number <= most or (above and number == low):  # NaN is neither
+            _refuse(key, value, rule)
         return number
 
     return read
@@ -263,7 +266,8 @@ def _write_key(key: str, value: Any) -> Secret | None:
     return Secret(value.strip())
 
 
-_ENDPOINT = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", re.IGNORECASE)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_ENDPOINT = re.compile(rf"https?://(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::\d+)?(?:/[!-~]*)?", re.IGNORECASE)
 
 
 def _endpoint(key: str, value: Any) -> str:
@@ -271,7 +275,7 @@ def _endpoint(key: str, value: Any) -> str:
     if not isinstance(value, str):
         _refuse(key, value, rule)
     address = value.strip()
-    if not _ENDPOINT.fullmatch(address) or not _has_good_host(address):
+    if not _ENDPOINT.fullmatch(address) or "?" in address or "#" in address or not _has_good_host(address):
         raise SettingsError(f"'{key}' is not usable: {rule}")
     scheme, _, rest = address.partition("://")
     return f"{scheme.lower()}://{rest}" + ("" if rest.endswith("/") else "/")
@@ -323,10 +327,10 @@ def _workshop_listens() -> bool:
 _PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/?#]+/?", re.IGNORECASE)
 
 
-def _proxy(key: str, value: Any) -> str:
+def _proxy(key: str, value: Any) -> Secret:
     if not isinstance(value, str) or not _PROXY.fullmatch(value.strip()):
         _refuse(key, value, "it must be an address such as http://proxy.example:3128, with http, https or socks5")
-    return value.strip()
+    return Secret(value.strip())  # it may hold a user and a password
 
 
 def _verify(key: str, value: Any) -> bool | str:
@@ -345,12 +349,24 @@ def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
         _refuse(key, unknown[0], f"a default can be {' | '.join(_DEFAULTABLE)}")
     try:
         plain = msgspec.json.decode(msgspec.json.encode(value))
-    except (TypeError, ValueError) as error:
-        _refuse(key, value, f"its values must be plain JSON values ({error})")
+        msgspec.convert(plain, Defaults)
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        _refuse(key, value, f"a default must be what a record may say ({error})")
     return tuple((name, _hashable(plain[name])) for name in sorted(plain))
 
 
-_DEFAULTABLE: Final = ("user_id", "event", "convo_id", "model", "properties", "feature_flags")
+class Defaults(Struct, kw_only=True, omit_defaults=True):
+    """The fields that ``defaults`` may give."""
+
+    user_id: vocabulary.UserId | None = None
+    event: vocabulary.EventName | None = None
+    convo_id: str | None = None
+    model: str | None = None
+    properties: dict[str, Any] | None = None
+    feature_flags: dict[str, str] | None = None
+
+
+_DEFAULTABLE: Final = Defaults.__struct_fields__
 
 
 class Frozen(dict[str, Any]):
@@ -394,7 +410,7 @@ _READERS: Final[dict[str, Reader]] = {
     "retry_budget": _number(0, _SECONDS),
     "base_delay": _number(0, _SECONDS, above=True),
     "max_delay": _number(0, _SECONDS, above=True),
-    "jitter": _number(0, "parts of the delay"),
+    "jitter": _number(0, "parts of the delay", most=1),
     "max_attempts": _whole(1, "attempts"),
     "shutdown_timeout": _number(0, _SECONDS),
     "durability": _one_of("memory", later=("spill", "journal")),

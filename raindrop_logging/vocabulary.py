@@ -39,7 +39,7 @@ Timestamp = Annotated[
 ]
 TraceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="32 lowercase hex digits.")]
 SpanId = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="16 lowercase hex digits.")]
-Tokens = Annotated[int, Meta(ge=0)]
+Tokens = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Attachment(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -138,8 +138,8 @@ class Span(Block):
     error: Annotated[Any, Meta(description="Message of the failure, or {type, message, stack}.")] = None
     start_time: Timestamp = None
     end_time: Timestamp = None
-    duration_ms: Annotated[float, Meta(ge=0)] | None = None
-    version: int | None = None
+    duration_ms: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    version: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     properties: Properties | None = None
     attributes: Annotated[dict[str, Any], Meta(description="OpenTelemetry attributes, sent as they are.")] | None = None
     event_id: EventId | None = None
@@ -194,8 +194,9 @@ DECIDING_KEYS: Final[dict[str, RecordType]] = {
 _SPAN_KEYS_TOO: Final = frozenset({"input", "output", "model"})
 
 _SHOWN: Final = frozenset({"type", "kind", "sentiment", "signal_type", "role", "timestamp", "start_time", "end_time"})
-_MILLISECONDS_FROM: Final = 100_000_000_000
-"""Seconds since 1970 never reach this before the year 5138; milliseconds passed it in 1973."""
+_LATEST: Final = 9_214_646_400.0
+"""2262-01-01 in seconds since 1970: nanoseconds in 64 bits, as OpenTelemetry counts, end later in that year. A number
+of milliseconds is beyond it since April 1970."""
 
 
 # ---- the type of a block -------------------------------------------------------------------------------------------
@@ -290,20 +291,21 @@ def instant(key: str, value: Any) -> float:
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise InvalidBlockError(f"'{key}' is {_shown(value)}: allowed is ISO 8601, such as {_EXAMPLE}") from None
+            raise InvalidBlockError(f"'{key}' is {shown(value)}: allowed is ISO 8601, such as {_EXAMPLE}") from None
     if isinstance(value, datetime):
-        try:
-            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        except (OverflowError, ValueError, OSError):
-            raise InvalidBlockError(f"'{key}' is out of range: years 1 to 9999") from None
+        seconds = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
+        if 0 <= seconds.total_seconds() < _LATEST:
+            return seconds.total_seconds()
+        raise InvalidBlockError(f"'{key}' is of the year {value.year}: allowed are 1970 to 2261")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if 0 <= value < _MILLISECONDS_FROM:
+        if 0 <= value < _LATEST:
             return float(value)
-        raise InvalidBlockError(f"'{key}' is {_shown(value)}: a number means seconds since 1970, as time.time() gives")
+        raise InvalidBlockError(f"'{key}' is {shown(value)}: a number means seconds since 1970, as time.time() gives")
     raise InvalidBlockError(f"'{key}' is a {type(value).__name__}: allowed is ISO 8601, a datetime, or seconds")
 
 
 _EXAMPLE: Final = "2026-11-20T18:10:47.123Z"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 # ---- error texts ---------------------------------------------------------------------------------------------------
@@ -332,6 +334,7 @@ def explain(record_type: RecordType, block: Any, error: msgspec.ValidationError)
 
 
 def _explain_unknown(record_type: RecordType, key: str, path: str) -> str:
+    key = key if _WORDLIKE.fullmatch(key) else f"(a key of {len(key)} characters)"
     owner = Attachment if path.startswith(".attachments") else STRUCTS[record_type]
     fields = [name for name in owner.__struct_fields__ if name != "type" or owner is Attachment]
     near = difflib.get_close_matches(key, fields, n=1)
@@ -346,7 +349,10 @@ def _home_of(key: str, record_type: RecordType) -> str:
 
 
 def _dotted(path: str) -> str:
-    return path.lstrip(".")[:200] or "block"
+    return path.lstrip(".")[:_PATH_CHARS] or "block"
+
+
+_PATH_CHARS: Final = 100
 
 
 def _given(block: Any, path: str) -> str:
@@ -359,8 +365,9 @@ def _given(block: Any, path: str) -> str:
             return "not allowed"
         key = step["key"] or key
     kind = type(value).__name__
-    if key in _SHOWN or isinstance(value, bool | int | float):
-        return f"{kind} {_shown(value)}"
+    if isinstance(value, bool | int | float) or (key in _SHOWN and isinstance(value, str) and value):
+        said = shown(value)
+        return said if said.startswith("a ") else f"{kind} {said}"
     if isinstance(value, str):
         return f"a text of {len(value)} characters" if value else "an empty text"
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
@@ -394,12 +401,18 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A wrong value as it was given, where it is a number or like a word: what users say does not go into logs."""
+    if isinstance(value, str) and not _WORDLIKE.fullmatch(value):
+        return f"a text of {len(value)} characters"
+    if not isinstance(value, str | int | float):
+        return f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
     text = repr(value)
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 3] + "..."
+    return text if len(text) <= _SHOWN_CHARS else f"a {type(value).__name__} of {len(text)} digits"
 
 
-_SHOWN_CHARS: Final = 60
+_WORDLIKE: Final = re.compile(r"[\w.+:-]{1,32}")
+_SHOWN_CHARS: Final = 40
 
 
 # ---- JSON Schema ---------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ PROJECT_SLUG: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 MAX_EVENT_BYTES: Final = 1_048_576
 """UTF-8 bytes of one event; the documentation's 1 MB, which the gateway counts per request."""
 
-MAX_ITEM_BYTES: Final = MAX_EVENT_BYTES - 2
-"""What one item may take, so that a request of it alone, its array's brackets included, stays within the limit."""
+MAX_ITEM_BYTES: Final = MAX_EVENT_BYTES - 32
+"""What one item may take, so that a request of it alone stays within the limit with what is put around it: an array's
+brackets, or ``is_pending``."""
 
 TRUNCATION_MARKER: Final = "...[truncated by raindrop]"
 """Ends every text that was shortened; it counts towards the cap."""

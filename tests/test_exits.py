@@ -80,3 +80,65 @@ def test_a_process_that_is_killed_keeps_what_was_sent(recorder: Recorder, name: 
     assert ended.returncode == -getattr(signal, name)
     assert _events(recorder)[:1] == ["e1"]
     assert len(_events(recorder)) == len(set(_events(recorder)))
+
+
+def test_records_of_a_handler_that_was_replaced_arrive(recorder: Recorder) -> None:
+    """Configuring logging anew and ending loses nothing of what the old handler had taken."""
+    _run(
+        recorder,
+        """
+        import logging.config
+        for number in range(20): say(number)
+        logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
+        """,
+    )
+    assert len(_events(recorder)) == 20
+
+
+def test_several_handlers_share_the_time_of_one_exit(recorder: Recorder) -> None:
+    """A server that never answers holds three handlers no longer than one."""
+    recorder.default = Answer(gate=threading.Event())
+    ended = _run(
+        recorder,
+        """
+        for number in range(3):
+            logging.root.addHandler(raindrop_logging.RaindropHandler(
+                write_key=f"k{number}", endpoint=sys.argv[1], shutdown_timeout=1.5))
+        say(1)
+        started = time.monotonic()
+        atexit.unregister(raindrop_logging.handler._at_exit)
+        raindrop_logging.handler._at_exit()
+        print(time.monotonic() - started)
+        """,
+    )
+    assert float(ended.stdout) < 4.5 + 1.5, "the first handler's 3 s and, within them, the others' 1.5 s"
+    assert ended.stderr.count("lost at exit (1 record)") == 4
+
+
+def test_a_server_that_is_back_is_asked_once_more_at_the_end(recorder: Recorder) -> None:
+    """A pause between retries does not outlive the process."""
+    recorder.script(Answer(503, headers={"Retry-After": "30"}))
+    _run(recorder, "say(1)\nraindrop_logging.flush(0.5)")
+    assert _events(recorder) == ["e1", "e1"]
+
+
+def test_children_forked_while_the_parent_sends_its_first_record_send_theirs(recorder: Recorder) -> None:
+    """What is imported late is never half imported in a child."""
+    ended = _run(
+        recorder,
+        """
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        say(0)
+        children = []
+        for number in range(1, 9):
+            child = os.fork()
+            if child == 0:
+                say(number)
+                os._exit(0 if raindrop_logging.flush(10) else 1)
+            children.append(child)
+        print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+        """,
+    )
+    assert ended.stdout.strip() == str([0] * 8)
+    assert sorted(_events(recorder)) == [f"e{number}" for number in range(9)]

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -18,6 +19,8 @@ from tests.wire.harness import Heard, attach, diagnostics, log, say
 from tests.wire.recorder import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.wire.recorder import Recorder
 
 AI = {"type": "ai", "user_id": "u", "event": "chat", "input": "q"}
@@ -366,3 +369,158 @@ def test_a_record_leaves_within_the_upload_interval_without_a_flush(recorder: Re
     for number in range(1, 6):
         say(AI)
         recorder.wait_for(number, timeout=3.0)
+
+
+def _say_many(times: int) -> None:
+    for _ in range(times):
+        say(AI)
+
+
+ODD_RECORDS: dict[str, dict[str, Any]] = {
+    "nothing but a block": {},
+    "no name": {"name": None},
+    "a name that is no text": {"name": 5},
+    "exc_info that is true": {"name": "x", "exc_info": True},
+    "a stamp of another kind": {"name": "x", STAMP_KEY: "yesterday"},
+    "a time that is none": {"name": "x", "created": float("nan")},
+    "no place": {"name": "x", "pathname": None, "lineno": None},
+    "a message that is no text": {"name": "x", "msg": ["ai"]},
+}
+
+
+@pytest.mark.parametrize("fields", ODD_RECORDS.values(), ids=ODD_RECORDS)
+def test_a_record_made_by_hand_never_raises_and_is_accounted_for(recorder: Recorder, fields: dict[str, Any]) -> None:
+    """Unpickled, rebuilt from JSON or made in a test: it is delivered, or counted with a reason."""
+    handler = attach(recorder.endpoint)
+    handler.handle(logging.makeLogRecord({**fields, "raindrop": AI}))
+    assert handler.flush(5)
+    stats = handler.stats()
+    assert stats.accepted == _ended(stats) == 1
+    assert stats.dropped.get("internal") is None
+
+
+@pytest.mark.parametrize("block", [["ai"], 5, "ai", True, {"ai"}], ids=repr)
+def test_a_block_that_is_no_dict_costs_only_itself(recorder: Recorder, block: object) -> None:
+    """It is invalid, and its neighbour arrives."""
+    handler = attach(recorder.endpoint)
+    log.info("ai", extra={"raindrop": block})
+    say(AI)
+    assert handler.flush(5)
+    assert (handler.stats().delivered, handler.stats().dropped) == (1, {"invalid": 1})
+
+
+def test_configuring_again_and_again_costs_no_thread(recorder: Recorder) -> None:
+    """With records or without, the same file loaded twenty times is one pipeline."""
+    before = threading.active_count()
+    for _ in range(10):
+        attach(recorder.endpoint)
+    assert threading.active_count() == before
+    for _ in range(10):
+        handler = attach(recorder.endpoint)
+        say(AI)
+        assert handler.flush(5)
+    listeners = [thread for thread in threading.enumerate() if thread.name == "raindrop-listener"]
+    assert len(listeners) == 1
+    assert len(recorder.items("events/track")) == 10
+
+
+def test_a_shutdown_amid_log_calls_loses_no_count(recorder: Recorder) -> None:
+    """Threads log on while the handler is shut down again and again: one listener, and the figures add up."""
+    handler = attach(recorder.endpoint)
+    threads = [threading.Thread(target=_say_many, args=(300,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        handler.shutdown(5)
+    for thread in threads:
+        thread.join()
+    handler.flush(5)
+    stats = handler.stats()
+    assert stats.accepted == _ended(stats) == 1_200
+    assert stats.delivered == 1_200
+    assert len([thread for thread in threading.enumerate() if thread.name == "raindrop-listener"]) <= 1
+
+
+def test_a_small_queue_is_emptied_in_time(recorder: Recorder) -> None:
+    """The listener wakes when half the queue is full, however large a batch may be."""
+    handler = attach(recorder.endpoint, max_queue_size=100)
+    assert handler._pipeline.queue._wake_size == 50
+
+
+def test_a_mirror_that_knows_no_such_route_is_asked_once(recorder: Recorder) -> None:
+    """Another program on the Workshop's port costs one request a record."""
+    from tests.wire.recorder import Recorder as Second
+
+    with Second() as stranger:
+        stranger.default = Answer(404)
+        handler = attach(recorder.endpoint, workshop=stranger.endpoint)
+        say(AI)
+        assert handler.flush(5)
+        assert handler.flush(5)
+        assert len(stranger.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "sent"),
+    [({"user_id": 5}, "5"), ({"user_id": uuid.UUID(int=7)}, "00000000-0000-0000-0000-000000000007")],
+)
+def test_bound_ids_are_texts(recorder: Recorder, bound: dict[str, Any], sent: str) -> None:
+    """A number or a UUID is what services have at hand: it is bound as its text."""
+    handler = attach(recorder.endpoint)
+    with bind(**bound):
+        log.info("ai", extra=extra.ai(event="chat", input="q"))
+        log.info("t", extra=extra.span(kind="tool", name="search"))
+    assert handler.flush(5)
+    assert recorder.items("events/track")[0]["user_id"] == sent
+    assert recorder.spans()[0]["attributes"]["traceloop.association.properties.user_id"] == sent
+
+
+def test_bound_properties_that_are_none_cost_the_record_and_say_so(recorder: Recorder) -> None:
+    """Binding never raises into the service; the line names what was bound."""
+    heard = diagnostics()
+    handler = attach(recorder.endpoint)
+    with bind(properties="eu"):  # type: ignore[arg-type]
+        say(AI)
+    assert handler.flush(5)
+    assert handler.stats().dropped == {"invalid": 1}
+    assert "'properties' that were bound" in heard.lines[0]
+
+
+def test_trouble_is_told_even_where_dictconfig_disabled_the_logger(recorder: Recorder, capsys: Any) -> None:
+    """disable_existing_loggers is true by default and means others; only a level silences the package."""
+    handler = attach(recorder.endpoint)
+    logging.getLogger("raindrop_logging").disabled = True
+    say({"type": "ai"})
+    assert handler.flush(5)
+    assert "invalid (1 record): 'user_id' is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_a_receiver_answers_is_quoted_only_when_asked(recorder: Recorder, debug: bool) -> None:
+    """An answer may repeat what a user said; the status is always told."""
+    heard = diagnostics()
+    recorder.default = Answer(422, body=b'{"input": "my card is 4111"}')
+    handler = attach(recorder.endpoint, debug=debug)
+    say(AI)
+    handler.flush(5)
+    handler.shutdown(1)
+    told = " ".join(heard.lines)
+    assert "HTTP 422" in told
+    assert ("4111" in told) is debug
+
+
+def test_a_2xx_counts_whatever_becomes_of_its_body() -> None:
+    """The status confirms: an answer that breaks off or lies about its encoding is not sent again."""
+
+    class Broken(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{"
+            raise httpx.ReadError("hung up")
+
+    handler = RaindropHandler(
+        write_key="k", transport=httpx.MockTransport(lambda _: httpx.Response(200, stream=Broken()))
+    )
+    logging.root.addHandler(handler)
+    log.warning("ai", extra={"raindrop": AI})
+    assert handler.flush(5)
+    assert (handler.stats().delivered, handler.stats().requests) == (1, 1)

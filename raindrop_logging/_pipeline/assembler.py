@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raindrop_logging._pipeline.entries import Entry, Source, Told
-from raindrop_logging.identifiers import attachment_id
+from raindrop_logging.identifiers import uuid_text
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
 
@@ -50,7 +50,7 @@ class _Open:
         self.fresh = Finish()
         self.held: list[Told] = []
         self.records = 0
-        self.attached = 0
+        self.attached: list[tuple[Attachment, str]] = []  # not sent yet, each with an id for where it has none
         self.sent = resumed
         self.due: float | None = None
         self.last = 0.0
@@ -62,12 +62,12 @@ class _Closed:
 
     __slots__ = ("convo_id", "event", "timestamp", "trace_id", "user_id")
 
-    def __init__(self, interaction: _Open) -> None:
-        self.user_id = interaction.block.user_id
-        self.event = interaction.block.event
-        self.convo_id = interaction.block.convo_id
-        self.timestamp = interaction.timestamp
-        self.trace_id = interaction.trace_id
+    def __init__(self, block: Any, timestamp: float | None, trace_id: str) -> None:
+        self.user_id: str | None = block.user_id
+        self.event: str | None = block.event
+        self.convo_id: str | None = getattr(block, "convo_id", None)
+        self.timestamp = timestamp
+        self.trace_id = trace_id
 
 
 class Assembler:
@@ -88,8 +88,8 @@ class Assembler:
         self._due: deque[tuple[float, _Open]] = deque()  # one interval for all: arrival order is due order
         self.records = 0
         self._steps: dict[str, Callable[[Entry, float], list[Told]]] = {
-            "ai": _event,
-            "event": _event,
+            "ai": self._event,
+            "event": self._event,
             "identify": _user,
             "span": _span,
             "signal": self._signal,
@@ -120,7 +120,10 @@ class Assembler:
 
     def next_due(self) -> float | None:
         """When `tick` has work next."""
-        return self._due[0][0] if self._due else None
+        times = [self._due[0][0]] if self._due else []
+        if self._open:
+            times.append(next(iter(self._open.values())).last + self._ttl)
+        return min(times, default=None)
 
     def drain(self) -> list[Told]:
         """Everything that is not sent yet, as pending; the interactions stay open."""
@@ -128,6 +131,16 @@ class Assembler:
         return [told for interaction in self._open.values() for told in self._pending(interaction)]
 
     # ---- one entry
+
+    def _event(self, entry: Entry, now: float) -> list[Told]:
+        """A complete event; where an interaction of its id is open it is the end of that, and what comes later under an
+        id that the caller knows is a revision."""
+        if entry.event_id in self._open:
+            return self._finish(entry, now)
+        trace_id = entry.trace_id if entry.type == "ai" else None
+        if entry.block.event_id is not None:
+            self._remember(_Closed(entry.block, entry.timestamp, entry.trace_id), entry.event_id)
+        return [Told(Lane.EVENTS, entry.block, entry.event_id, trace_id, entry.timestamp, entry.event_id, entry.source)]
 
     def _signal(self, entry: Entry, _now: float) -> list[Told]:
         told = Told(Lane.SIGNALS, entry.block, entry.event_id, None, entry.timestamp, entry.event_id, entry.source)
@@ -157,9 +170,7 @@ class Assembler:
             interaction = self._opened(entry)
         self._merge(interaction, entry, now)
         self._forget(interaction)
-        self._closed[entry.event_id] = _Closed(interaction)
-        if len(self._closed) > self._max_open:
-            self._closed.popitem(last=False)
+        self._remember(_Closed(interaction.block, interaction.timestamp, interaction.trace_id), entry.event_id)
         final = self._told(interaction, interaction.block, pending=False)
         return [final, *self._released(interaction)]
 
@@ -173,6 +184,7 @@ class Assembler:
     def _merge(self, interaction: _Open, entry: Entry, now: float) -> None:
         _absorb(interaction.block, entry.block)
         _absorb(interaction.fresh, entry.block)
+        interaction.attached += _attached(entry)
         interaction.records += 1
         self.records += 1
         interaction.last = now
@@ -196,9 +208,10 @@ class Assembler:
 
     def _told(self, interaction: _Open, block: Finish, *, pending: bool) -> Told:
         """What goes out of an interaction now; it speaks for every record since the last time."""
-        whole = not pending and not interaction.sent and bool(block.user_id and block.event)
-        if not whole:
-            block.attachments = self._named_attachments(interaction)
+        texts = block.input or block.output  # without one, events/track has no place for model and conversation
+        whole = not pending and not interaction.sent and bool(block.user_id and block.event and texts)
+        attached, interaction.attached = interaction.attached, []
+        block.attachments = [one if whole else _named(one, made_up) for one, made_up in attached] or None
         records, interaction.records = interaction.records, 0
         self.records -= records
         return Told(
@@ -213,15 +226,6 @@ class Assembler:
             pending=None if whole else pending,
         )
 
-    def _named_attachments(self, interaction: _Open) -> list[Attachment] | None:
-        """Attachments not sent yet, each with an id of its own, so that a repeated request adds none twice."""
-        attachments = interaction.fresh.attachments
-        for attachment in attachments or ():
-            if attachment.attachment_id is None:
-                attachment.attachment_id = attachment_id(interaction.event_id, interaction.attached)
-            interaction.attached += 1
-        return attachments
-
     def _released(self, interaction: _Open) -> list[Told]:
         held, interaction.held = interaction.held, []
         self.records -= len(held)
@@ -232,6 +236,7 @@ class Assembler:
         closed = self._closed[entry.event_id]
         block = Finish()
         _absorb(block, entry.block)
+        block.attachments = [_named(one, made_up) for one, made_up in _attached(entry)] or None
         for key in ("user_id", "event", "convo_id"):
             if getattr(block, key) is None:
                 setattr(block, key, getattr(closed, key))
@@ -247,6 +252,12 @@ class Assembler:
         )
 
     # ---- bounds
+
+    def _remember(self, closed: _Closed, event_id: str) -> None:
+        self._closed[event_id] = closed
+        self._closed.move_to_end(event_id)
+        if len(self._closed) > self._max_open:
+            self._closed.popitem(last=False)
 
     def _forget(self, interaction: _Open) -> None:
         interaction.due = None
@@ -273,7 +284,8 @@ class Assembler:
 
 
 def _absorb(total: Finish, change: Any) -> None:
-    """Merge a change into a total: scalars replace, properties and flags merge, attachments are added."""
+    """Merge a change into a total: scalars replace, properties and flags merge. Attachments are no part of a total:
+    each goes out once."""
     for key in _SCALARS:
         value = getattr(change, key, None)
         if value is not None:
@@ -282,13 +294,18 @@ def _absorb(total: Finish, change: Any) -> None:
         total.properties = {**(total.properties or {}), **change.properties}
     if change.feature_flags:
         total.feature_flags = {**(total.feature_flags or {}), **change.feature_flags}
-    if change.attachments:
-        total.attachments = [*(total.attachments or ()), *change.attachments]
 
 
-def _event(entry: Entry, _now: float) -> list[Told]:
-    trace_id = entry.trace_id if entry.type == "ai" else None
-    return [Told(Lane.EVENTS, entry.block, entry.event_id, trace_id, entry.timestamp, entry.event_id, entry.source)]
+def _attached(entry: Entry) -> list[tuple[Attachment, str]]:
+    """The attachments of one record, with ids made of the record's own, so that a repeated request adds none twice."""
+    attachments = entry.block.attachments or ()
+    return [(one, uuid_text(entry.bits ^ number)) for number, one in enumerate(attachments, start=1)]
+
+
+def _named(attachment: Attachment, made_up: str) -> Attachment:
+    if attachment.attachment_id is None:
+        attachment.attachment_id = made_up
+    return attachment
 
 
 def _user(entry: Entry, _now: float) -> list[Told]:

@@ -25,8 +25,8 @@ _ROOM_CHECK_SECONDS = 0.005
 class BoundedQueue:
     """Snapshots between callers and the listener.
 
-    ``nbytes`` is a bound, not an account: it may be off by the records that threads hold in their hands, and it is set
-    right whenever the queue runs empty.
+    ``nbytes`` is a bound, not an account: raised and lowered without a lock it may be off by a few records, so the
+    listener sets it right whenever it has emptied the queue.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class BoundedQueue:
         self._bell = threading.Lock()
         self._bell.acquire()
         self._asleep = False
+        self._rung = False
         self._max_size = max_size
         self._max_bytes = max_bytes
         self._make_room: Callable[[], bool] = getattr(self, f"_{when_full}")
@@ -59,16 +60,20 @@ class BoundedQueue:
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot, or what `when_full` says; wakes the listener if it sleeps or a batch is complete."""
         waiting = self._waiting
+        size = snapshot.nbytes
         if (len(waiting) >= self._max_size or self.nbytes >= self._max_bytes) and not self._make_room():
             self._overflowed.one()
             return
         waiting.append(snapshot)
-        self.nbytes += snapshot.nbytes
-        if self._asleep or len(waiting) == self._wake_size or self.nbytes >= self._wake_bytes:
+        self.nbytes += size
+        if self._asleep or len(waiting) >= self._wake_size or self.nbytes >= self._wake_bytes:
             self.ring()
 
     def ring(self) -> None:
         """Wake the listener; ringing twice is ringing once."""
+        if self._rung:
+            return
+        self._rung = True
         with suppress(RuntimeError):  # it was rung already
             self._bell.release()
 
@@ -77,10 +82,15 @@ class BoundedQueue:
         try:
             snapshot = self._waiting.popleft()
         except IndexError:
-            self.nbytes = 0
             return None
-        self.nbytes -= snapshot.nbytes
+        size = snapshot.nbytes
+        self.nbytes -= size
         return snapshot
+
+    def settle(self) -> None:
+        """Set the byte count right if the queue is empty; for the listener."""
+        if not self._waiting:
+            self.nbytes = 0
 
     def sleep(self, seconds: float, *, until_first: bool) -> None:
         """Wait for the bell; ``until_first`` asks callers to ring it with the very next record."""
@@ -88,11 +98,13 @@ class BoundedQueue:
         if not (until_first and self._waiting):
             self._bell.acquire(timeout=seconds)
         self._asleep = False
+        self._rung = False
 
     # ---- when_full: each says whether there is room for the newest now
 
     def _is_full(self) -> bool:
-        return len(self._waiting) >= self._max_size or self.nbytes >= self._max_bytes
+        waiting = len(self._waiting)
+        return waiting >= self._max_size or (waiting > 0 and self.nbytes >= self._max_bytes)
 
     def _drop_oldest(self) -> bool:
         while self._is_full():
@@ -102,7 +114,7 @@ class BoundedQueue:
         return True
 
     def _drop_newest(self) -> bool:
-        return False
+        return not self._is_full()
 
     def _block(self) -> bool:
         self.ring()

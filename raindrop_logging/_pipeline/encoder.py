@@ -107,6 +107,7 @@ class Encoder:
         if told.lane is Lane.TRACES:
             return self._span(told)
         wire = self._build[told.lane](told)
+        ai = told.lane is Lane.EVENTS and wire.ai_data is not None
         try:
             body = _json(wire)
         except (TypeError, ValueError, RecursionError):  # keys that JSON has no text for
@@ -118,7 +119,6 @@ class Encoder:
         if len(body) > MAX_ITEM_BYTES:
             detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
             return Refusal("too_large", detail, told.source, told.records)
-        ai = told.lane is Lane.EVENTS and wire.__class__ is WireEvent and wire.ai_data is not None
         return Item(told.lane, body, told.key, told.records, told.source, ai, truncated)
 
     # ---- bodies
@@ -179,7 +179,7 @@ class Encoder:
         micros = round(seconds * 1_000_000)
         second, rest = divmod(micros, 1_000_000)
         if second != self._second:
-            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._prefix = datetime.fromtimestamp(second, UTC).isoformat()[: len("2026-11-20T18:10:47")]
             self._second = second
         return f"{self._prefix}.{rest:06d}Z"
 
@@ -300,7 +300,10 @@ def constants(*, version: str, wizard_session: str | None, workspace: Mapping[st
     return found
 
 
+_FINAL = b',"is_pending":false}'
+
+
 def as_final_partial(item: Item) -> Item:
     """A complete AI event as the one partial that the vendor's own Workshop shows; the same bytes and one key more."""
-    body = item.body[:-1] + b',"is_pending":false}'
+    body = item.body[:-1] + _FINAL
     return Item(Lane.PARTIALS, body, item.key, item.records, item.source, False, item.truncated)

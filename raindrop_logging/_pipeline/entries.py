@@ -40,6 +40,7 @@ class Snapshot(Struct, frozen=True):
 
     ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. ``word`` is the record
     type as the block's own key or the message said it. ``bits`` become the ids that the block does not name.
+    ``nbytes`` is the memory it holds, near enough to bound the queue.
     """
 
     created: float
@@ -49,15 +50,11 @@ class Snapshot(Struct, frozen=True):
     scope: Mapping[str, Any] | None
     error: ErrorText | None
     source: Source
-
-    @property
-    def nbytes(self) -> int:
-        """Memory held, near enough to bound it: the block and a constant for the rest."""
-        return len(self.block) + SNAPSHOT_OVERHEAD
+    nbytes: int
 
 
 SNAPSHOT_OVERHEAD = 320
-"""Bytes of a snapshot beside its block: the Struct, its float, its id bits, its source."""
+"""Bytes of a snapshot beside its block and its error: the Struct, its float, its id bits, its source."""
 
 
 class Entry(Struct, frozen=True):

@@ -68,9 +68,8 @@ class Listener(QueueListener):
         self._road = road
         self._clock = clock
         self._flushes: deque[Flush] = deque()
-        self._stop_asked = False
         self._starting = threading.Lock()
-        self._driving = threading.Lock()  # who drives the road: this thread, or one that drains inline
+        self.driving = threading.Lock()  # held by whoever moves records on the road: this thread, or one inline
         self._running: threading.Thread | None = None
         self._wake_at: float | None = None
         self._look_every = min(look_every, _IDLE_SECONDS)
@@ -87,22 +86,20 @@ class Listener(QueueListener):
         if not self._starting.acquire(blocking=False):
             return
         try:
-            if self._running is None or not self._running.is_alive():
-                self._stop_asked = False
+            if not self.is_alive:
                 thread = threading.Thread(target=self._monitor, name="raindrop-listener", daemon=True)
-                thread.start()
                 self._running = thread
+                thread.start()
         except RuntimeError:  # the interpreter is shutting down; `drain_inline` does the work
-            pass
+            self._running = None
         finally:
             self._starting.release()
 
     def stop(self, timeout: float | None = None) -> None:
         """End the thread after what it is doing; at most ``timeout`` seconds are waited for it."""
         thread, self._running = self._running, None
-        self._stop_asked = True
         self.enqueue_sentinel()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout)
 
     def enqueue_sentinel(self) -> None:
@@ -111,8 +108,7 @@ class Listener(QueueListener):
 
     def push(self, timeout: float) -> bool:
         """Have everything that was logged before now handed to the sender; False when the timeout came first."""
-        if not self.is_alive:
-            self.start()
+        self.start()
         if not self.is_alive:
             self.drain_inline()
             return True
@@ -123,18 +119,19 @@ class Listener(QueueListener):
 
     def drain_inline(self) -> None:
         """Do the thread's work on the calling thread, for processes in which no thread can start any more."""
-        with self._driving:
+        with self.driving:
             self._take(len(self._waiting), heedless=True)
             self._guarded_push(self._clock())
 
     # ---- the thread
 
     def _monitor(self) -> None:
-        while not self._stop_asked:
+        while self._running is threading.current_thread():
             self._sleep()
             wishes = [self._flushes.popleft() for _ in range(len(self._flushes))]
-            with self._driving:
+            with self.driving:
                 self._take(len(self._waiting), heedless=bool(wishes))
+                self._waiting.settle()
                 now = self._clock()
                 if wishes:
                     self._guarded_push(now)
@@ -143,7 +140,7 @@ class Listener(QueueListener):
                 wish.handed_over.set()
 
     def _sleep(self) -> None:
-        if self._flushes or self._stop_asked:
+        if self._flushes or self._running is None:
             return
         if self._road.is_behind():
             self._waiting.sleep(_BEHIND_SECONDS, until_first=False)

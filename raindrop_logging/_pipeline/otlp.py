@@ -17,6 +17,7 @@ import msgspec
 
 from raindrop_logging._pipeline.entries import Told
 from raindrop_logging.identifiers import span_id
+from raindrop_logging.late_imports import not_across_fork
 from raindrop_logging.vocabulary import Message, Span, instant
 
 OPERATIONS = {"tool": "ai.toolCall", "llm": "ai.generateText"}
@@ -207,11 +208,12 @@ def _error(error: Any, cut: Cut) -> dict[str, str] | None:
 
 
 def _opentelemetry_encoder(resource: Mapping[str, str], version: str) -> Callable[[Mapping[str, Any]], bytes]:
-    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+    with not_across_fork:
+        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import Event, ReadableSpan
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
     service = Resource(dict(resource))
     scope = InstrumentationScope("raindrop-logging", version)

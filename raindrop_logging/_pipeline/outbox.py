@@ -49,13 +49,17 @@ _VERDICTS_OF_CLASS = {2: Verdict.DELIVERED, 5: Verdict.LATER}
 
 
 class Patience(Struct, frozen=True):
-    """How long to try: seconds, and attempts (None: as many as the budget allows)."""
+    """How long to try: seconds, and attempts (None: as many as the budget allows).
+
+    ``keeps`` is whether data is kept while the set-up is wrong; a mirror's is not.
+    """
 
     budget: float
     base_delay: float
     max_delay: float
     jitter: float
     max_attempts: int | None
+    keeps: bool = True
 
 
 class Settled(Struct, frozen=True):
@@ -106,7 +110,13 @@ class _Health:
         self.probing = 0
 
     def lets_through(self, now: float) -> bool:
-        return not self.failures or (now >= self.until and not self.probing)
+        return now >= self.until and not (self.failures and self.probing)
+
+    def fail(self, now: float) -> int:
+        """Count a failure, unless it belongs to those that the pause now running is for."""
+        if now >= self.until:
+            self.failures += 1
+        return max(self.failures, 1)
 
 
 class Outbox:
@@ -135,9 +145,10 @@ class Outbox:
         """Whether a request up to this serial is not settled."""
         return any(attempt.serial <= serial for attempt in self._unsettled())
 
-    def trouble(self) -> bool:
-        """Whether the host or a lane fails just now."""
-        return bool(self._host.failures) or any(health.failures for health in self._lanes.values())
+    def hurry(self) -> None:
+        """End every pause, so that what waits gets one more attempt at once; for the end of the process."""
+        for health in (self._host, *self._lanes.values()):
+            health.until = 0.0
 
     def add(self, request: Request) -> None:
         """Take a request to send."""
@@ -161,9 +172,8 @@ class Outbox:
         """When a pause ends that keeps something waiting; None when nothing but a settlement can change matters."""
         if not self._waiting:
             return None
-        times = [self._host.until] if self._host.failures else []
         lanes = {attempt.request.lane for attempt in self._waiting}
-        times += [self._lanes[lane].until for lane in lanes if self._lanes[lane].failures]
+        times = [self._host.until, *(self._lanes[lane].until for lane in lanes)]
         return min((time for time in times if time > now), default=None)
 
     def settle(self, attempt: Attempt, verdict: Verdict, now: float, retry_after: float | None = None) -> Settled:
@@ -182,8 +192,10 @@ class Outbox:
             return Settled(delivered=attempt.request.items)
         if verdict is Verdict.DATA_REFUSED:
             return self._split(attempt)
+        if verdict is Verdict.SETUP_REFUSED and not self._patience.keeps:
+            return Settled(expired=attempt.request.items)
         if verdict is Verdict.SETUP_REFUSED:
-            lane.failures += 1
+            lane.fail(now)
             lane.until = now + self._patience.max_delay
             attempt.first = None  # its own time does not run while the set-up is wrong
             self._put_back([attempt])
@@ -228,8 +240,7 @@ class Outbox:
         patience = self._patience
         spent = now - (attempt.first if attempt.first is not None else now)
         tired = patience.max_attempts is not None and attempt.attempts >= patience.max_attempts
-        health.failures += 1
-        health.until = max(health.until, now + self._delay(health.failures, retry_after))
+        health.until = max(health.until, now + self._delay(health.fail(now), retry_after))
         if tired or spent >= patience.budget:
             return Settled(expired=attempt.request.items)
         self._put_back([attempt])

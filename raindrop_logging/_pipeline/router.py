@@ -16,7 +16,17 @@ import msgspec
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline.entries import Entry, ErrorText, Refusal, Snapshot
 from raindrop_logging.errors import InvalidBlockError
-from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS, Block, RecordType, check, explain, instant, type_by_keys
+from raindrop_logging.vocabulary import (
+    RECORD_TYPES,
+    STRUCTS,
+    Block,
+    RecordType,
+    check,
+    explain,
+    instant,
+    shown,
+    type_by_keys,
+)
 
 _decode_any = msgspec.msgpack.Decoder().decode
 _DECODE: dict[RecordType, Callable[[bytes], Block]] = {
@@ -37,7 +47,7 @@ CONTEXT_KEYS = (
 )
 """What a scope or the defaults may fill in, where a record type knows the key and the block leaves it out."""
 
-_OWN_ID_ONLY = {"span": frozenset({"span_id"}), "begin": frozenset({"event_id"})}
+_OWN_ID_ONLY: dict[str, frozenset[str]] = {"span": frozenset({"span_id"}), "begin": frozenset({"event_id"})}
 """Keys that a scope holds for others: a span is not the span around it, a new interaction is not the old one."""
 
 
@@ -74,7 +84,7 @@ class Router:
             _say_bytes(block)
         check(record_type, block)
         given = getattr(block, "timestamp", None)
-        timestamp = snapshot.created if given is None else instant("timestamp", given)
+        timestamp = instant("the record's time", snapshot.created) if given is None else instant("timestamp", given)
         event_id = getattr(block, "event_id", None) or identifiers.uuid_text(snapshot.bits)
         trace_id = _trace_id(record_type, block, scope, event_id)
         return Entry(record_type, block, event_id, trace_id, timestamp, snapshot.source, snapshot.bits)
@@ -87,10 +97,8 @@ def _type_of(snapshot: Snapshot) -> RecordType:
         if not isinstance(block, dict):
             raise InvalidBlockError(f"the block is a {type(block).__name__}: it must be a dict")
         word = block.get("type") or type_by_keys(block)
-    if word not in _DECODE:
-        choice = " | ".join(RECORD_TYPES)
-        shown = repr(word)[:60] if isinstance(word, str) else f"a {type(word).__name__}"
-        raise InvalidBlockError(f"'type' is {shown}: allowed is {choice}")
+    if not isinstance(word, str) or word not in _DECODE:
+        raise InvalidBlockError(f"'type' is {shown(word)}: allowed is {' | '.join(RECORD_TYPES)}")
     return word
 
 
@@ -105,6 +113,8 @@ def _fill(record_type: RecordType, block: Any, context: Mapping[str, Any]) -> No
         block.parent_id = context["span_id"]
     shared = context.get("properties")
     if shared and "properties" in fields:
+        if not isinstance(shared, Mapping):
+            raise InvalidBlockError(f"'properties' that were bound are {shown(shared)}: they must be a dict")
         block.properties = {**shared, **(block.properties or {})}
 
 

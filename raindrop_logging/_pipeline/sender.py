@@ -11,13 +11,14 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import Request
 from raindrop_logging._pipeline.outbox import Attempt, Outbox, Settled, Verdict, verdict_of
+from raindrop_logging.late_imports import not_across_fork
 from raindrop_logging.settings import Secret
 from raindrop_logging.wire import ARRAY_LANES, JSON, PROJECT_HEADER, PROTOBUF, ROUTES, Lane
 
@@ -42,9 +43,10 @@ class Receiver(Struct, frozen=True):
     write_key: Secret | None
     project_id: str | None
     timeout: float
-    proxy: str | None
+    proxy: Secret | None
     verify: bool | str
     user_agent: str
+    quotes_answers: bool  # what a receiver answers may repeat what users said
 
 
 class Trouble(Struct, frozen=True):
@@ -53,6 +55,13 @@ class Trouble(Struct, frozen=True):
     kind: str
     detail: str
     records: int
+
+
+class Attempted(Struct, frozen=True):
+    """One attempt: its verdict, and the how manieth of its request it was."""
+
+    verdict: Verdict
+    number: int
 
 
 class Sender:
@@ -73,7 +82,7 @@ class Sender:
         outbox: Outbox,
         *,
         clock: Callable[[], float],
-        settled: Callable[[Settled, int], None],
+        settled: Callable[[Settled, Attempted], None],
         trouble: Callable[[Trouble], None],
         transport: httpx.BaseTransport | None = None,
     ) -> None:
@@ -121,6 +130,13 @@ class Sender:
             return sum(item.records for item in self._outbox.drop_oldest(lane, excess)) if excess > 0 else 0
 
     # ---- for whoever waits
+
+    def hurry(self) -> None:
+        """Try everything once more at once, whatever pause is running; for the end of the process."""
+        with self._changed:
+            self._outbox.hurry()
+            self._staff()
+            self._changed.notify_all()
 
     def wait(self, deadline: float) -> bool:
         """Wait until everything submitted before now is settled; False if the deadline came first."""
@@ -213,22 +229,26 @@ class Sender:
             if self._stopping:
                 return
             settled = self._outbox.settle(attempt, verdict, self._clock(), retry_after)
-            self._settled(settled, attempt.attempts)
+            self._settled(settled, Attempted(verdict, attempt.attempts))
             self._changed.notify_all()
-        self._tell(attempt.request, verdict, detail, settled)
+        self._tell(attempt, verdict, detail, settled)
 
     def _post(self, request: Request, timeout: float) -> tuple[Verdict, str, float | None]:
+        deadline = self._clock() + timeout
         try:
             with closing(self._connected().handle_request(self._http(request, timeout))) as response:
-                answer = self._masked(_beginning_of(response).decode("utf-8", "replace").strip())
+                answer = _beginning_of(response, lambda: self._clock() < deadline)
         except Exception as error:  # noqa: BLE001 -- httpx.HTTPError, or what TLS and proxies raise beside it
             return Verdict.UNREACHABLE, f"{type(error).__name__}: {self._masked(str(error))}", None
-        detail = f"HTTP {response.status_code}" + (f" {answer[:MAX_ANSWER_CHARS]!r}" if answer else "")
+        detail = f"HTTP {response.status_code}"
+        if answer and self._receiver.quotes_answers:
+            detail += f" {self._masked(answer.decode('utf-8', 'replace').strip())[:MAX_ANSWER_CHARS]!r}"
         retry_after = seconds_of(response.headers.get("retry-after"), time.time)
         return verdict_of(response.status_code), detail, retry_after
 
     def _http(self, request: Request, timeout: float) -> httpx.Request:
-        import httpx
+        with not_across_fork:
+            import httpx
 
         connect = min(timeout, MAX_CONNECT_SECONDS)
         return httpx.Request(
@@ -249,18 +269,19 @@ class Sender:
 
     # ---- what to say about it
 
-    def _tell(self, request: Request, verdict: Verdict, detail: str, settled: Settled) -> None:
-        name = f"{self._receiver.name} {ROUTES[request.lane]}"
+    def _tell(self, attempt: Attempt, verdict: Verdict, detail: str, settled: Settled) -> None:
+        name = f"{self._receiver.name} {ROUTES[attempt.request.lane]}"
+        records = attempt.records if attempt.attempts == 1 else 0  # a record that waits is told once
         for item in settled.refused:
             self._trouble(Trouble("refused", f"{name} answered {detail} to a record of {item.source}", item.records))
         if settled.expired:
-            records = sum(item.records for item in settled.expired)
-            self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", records))
+            expired = sum(item.records for item in settled.expired)
+            self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", expired))
         elif verdict in (Verdict.LATER, Verdict.UNREACHABLE):
-            self._trouble(Trouble("waiting", f"{name} is not available ({detail}), retrying", request.records))
+            self._trouble(Trouble("waiting", f"{name} is not available ({detail}), retrying", records))
         elif verdict is Verdict.SETUP_REFUSED:
             hint = _HINTS.get(detail[5:8], "check endpoint and proxy")
-            self._trouble(Trouble("paused", f"{name} answered {detail}: {hint}; the records are kept", request.records))
+            self._trouble(Trouble("paused", f"{name} answered {detail}: {hint}; the records are kept", records))
 
     def _masked(self, text: str) -> str:
         key = self._receiver.write_key
@@ -285,10 +306,11 @@ def _headers(receiver: Receiver) -> dict[str, str]:
 
 
 def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
-    import httpx
+    with not_across_fork:
+        import httpx
 
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-    proxy = receiver.proxy or _proxy_of_environment(receiver.endpoint)
+    proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
     return httpx.HTTPTransport(verify=receiver.verify, limits=limits, proxy=proxy)
 
 
@@ -309,13 +331,19 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that no proxy of the environment is asked for: a local Workshop is on this machine, not on the proxy's."""
 
 
-def _beginning_of(response: httpx.Response) -> bytes:
-    """The start of an answer; a short one is read whole, so that its connection can be used again."""
+def _beginning_of(response: httpx.Response, in_time: Callable[[], bool]) -> bytes:
+    """The start of an answer; a short one is read whole, so that its connection can be used again.
+
+    The status has said all that counts: an answer that breaks off, drips or does not end changes nothing.
+    """
+    if response.is_closed:  # an answer made in this process, as tests do, has its content already
+        return response.content
     start = b""
-    for chunk in response.iter_bytes():
-        start += chunk
-        if len(start) > MAX_ANSWER_BYTES:
-            break
+    with suppress(Exception):
+        for chunk in response.iter_raw():
+            start += chunk
+            if len(start) > MAX_ANSWER_BYTES or not in_time():
+                break
     return start
 
 

@@ -21,11 +21,19 @@ DIAGNOSTIC_INTERVAL = 60.0
 
 
 def tell_operator(line: str) -> None:
-    """One line of trouble on the logger `raindrop_logging`; on stderr where only handlers of ours would hear it."""
+    """One line of trouble on the logger `raindrop_logging`; on stderr where only handlers of ours would hear it.
+
+    A dictConfig that disables existing loggers disables ours too, by accident; only a level silences it.
+    """
+    if max(logger.getEffectiveLevel(), logger.manager.disable) > logging.WARNING:
+        return
+    record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, line, (), None)
+    if not logger.filter(record):
+        return
     if _is_heard():
-        logger.warning("%s", line)
-    elif logging.lastResort is not None and logger.isEnabledFor(logging.WARNING):
-        logging.lastResort.handle(logger.makeRecord(logger.name, logging.WARNING, __file__, 0, line, (), None))
+        logger.callHandlers(record)
+    elif logging.lastResort is not None:
+        logging.lastResort.handle(record)
 
 
 def _is_heard() -> bool:
@@ -53,7 +61,7 @@ class Stats(Struct, frozen=True, kw_only=True):
         dropped: given up here, by reason: invalid, queue_full, too_large, expired, exit, no_destination, off,
             tracing_off, trace_queue_full, internal.
         waiting: queued, being assembled, batched or sent.
-        requests: POSTs that were answered.
+        requests: POSTs that were answered, whatever the answer.
         retries: attempts after the first.
         truncated: texts shortened to fit.
         mirrored: items that the Workshop mirror took.
@@ -100,6 +108,11 @@ class Count:
 
     def __int__(self) -> int:
         return int(repr(self._steps)[len("count(") : -1])
+
+
+def _records(count: int) -> str:
+    """How many, in brackets; nothing where all were told before."""
+    return f" ({count} record{'s' * (count != 1)})" if count else ""
 
 
 class Ledger:
@@ -173,5 +186,5 @@ class Diagnostics:
             counts, self._counts = self._counts, {}
             first, self._first = self._first, {}
             self._due = now + self._every
-        parts = [f"{kind} ({count} record{'s' * (count != 1)}): {first[kind]}" for kind, count in counts.items()]
+        parts = [f"{kind}{_records(count)}: {first[kind]}" for kind, count in counts.items()]
         tell_operator("; ".join(parts))

@@ -8,10 +8,12 @@ Touches: the life of the stages' threads
 from __future__ import annotations
 
 import os
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
@@ -20,10 +22,11 @@ from raindrop_logging._pipeline.encoder import Encoder, as_final_partial, consta
 from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Told
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging._pipeline.otlp import SpanEncoder
-from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled
+from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.router import Router
-from raindrop_logging._pipeline.sender import Receiver, Sender, Trouble
+from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
+from raindrop_logging.identifiers import mint_bits
 from raindrop_logging.settings import Settings
 from raindrop_logging.version import __version__
 from raindrop_logging.wire import Lane
@@ -35,13 +38,16 @@ MAX_SENDER_BYTES = 8 * 1024 * 1024
 MAX_SENDER_REQUESTS = 256
 """What the sender may hold before the listener leaves the rest in the queue, where `when_full` rules."""
 
+_LISTENER_SECONDS = 0.5
+"""How long a shutdown waits for the listener to put down what it is holding."""
+
 MIRROR_TIMEOUT = 2.0
 MAX_MIRROR_REQUESTS = 1_000
-"""The mirror is best effort: one attempt each, and beyond this many waiting it gets nothing."""
+"""The mirror is best effort: one attempt each, and while this many wait, or MAX_SENDER_BYTES, it gets nothing."""
 
 
 class Pipeline:
-    """One road from capture to the receivers, shared by nothing.
+    """One road from capture to the receivers, shared by the handlers with equal settings (`users`).
 
     Args:
         settings: checked keys.
@@ -60,17 +66,19 @@ class Pipeline:
         random: Callable[[], float] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._transport = transport
         self._clock = clock
         self._random = random or Random().random  # noqa: S311 -- jitter, not a secret
         self._environ = os.environ if environ is None else environ
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._build()
 
     def _build(self) -> None:
         """Join the stages in the order that a record meets them; called again in a child of fork."""
-        settings = self._settings
+        settings = self.settings
         self.pid = os.getpid()
+        self.number = mint_bits(64)  # of this pipeline in this process, for the stamp on records it has captured
         self.ledger = Ledger()
         self.diagnostics = Diagnostics(self._clock)
         self.queue = BoundedQueue(
@@ -79,8 +87,8 @@ class Pipeline:
             when_full=settings.when_full,
             block_timeout=settings.block_timeout,
             overflowed=self.ledger.overflowed,
-            wake_size=settings.upload_size,
-            wake_bytes=settings.upload_bytes,
+            wake_size=min(settings.upload_size, max(1, settings.max_queue_size // 2)),
+            wake_bytes=min(settings.upload_bytes, settings.max_queue_bytes // 2),
         )
         self._router = Router(dict(settings.defaults))
         self._encoder = _encoder(settings, self._environ)
@@ -90,7 +98,7 @@ class Pipeline:
 
     def _build_what_holds_records(self) -> None:
         """The stages behind the queue that hold records; built anew when a shutdown has emptied them."""
-        settings = self._settings
+        settings = self.settings
         self._assembler = Assembler(
             interval=settings.partial_flush_interval,
             ttl=settings.interaction_ttl,
@@ -106,7 +114,7 @@ class Pipeline:
     @property
     def silence(self) -> str | None:
         """Why records go nowhere, as the reason that counts them; None where they are sent."""
-        settings = self._settings
+        settings = self.settings
         if not settings.enabled or settings.mode == "off":
             return "off"
         return None if settings.write_key or settings.workshop else "no_destination"
@@ -121,39 +129,65 @@ class Pipeline:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
         self._build()
 
-    def flush(self, timeout: float) -> FlushResult:
-        """Send everything logged before now; see `RaindropHandler.flush`."""
+    def kick(self) -> None:
+        """Have everything that was logged before now on its way, without waiting for it."""
+        if self.stats().waiting:
+            self._listener.push(0.0)
+
+    def flush(self, timeout: float, *, last_try: bool = False) -> FlushResult:
+        """Send everything logged before now; see `RaindropHandler.flush`. ``last_try`` ends pauses between retries."""
         deadline = self._clock() + timeout
-        before = self.stats().delivered
-        done = self._listener.push(timeout)
+        before = self.stats()
+        done = True
+        if before.waiting or self._listener.is_alive:  # else there is nothing a thread would have to be started for
+            done = self._listener.push(timeout) and self._sent(deadline, last_try=last_try)
+        self.diagnostics.tell()
+        after = self.stats()
+        return FlushResult(sent=after.delivered - before.delivered, left=after.waiting, timed_out=not done)
+
+    def _sent(self, deadline: float, *, last_try: bool) -> bool:
+        if last_try:
+            self._primary.hurry()
         if not self._primary.has_threads and self._primary.requests:
             self._primary.work_inline(deadline)
-        done = done and self._primary.wait(deadline)
+        done = self._primary.wait(deadline)
         if self._mirror is not None and done:
             self._mirror.wait(min(deadline, self._clock() + MIRROR_TIMEOUT))
-        self.diagnostics.tell()
-        stats = self.stats()
-        return FlushResult(sent=stats.delivered - before, left=stats.waiting, timed_out=not done)
+        return done
 
-    def shutdown(self, timeout: float) -> FlushResult:
-        """Send what can be sent in time, end the threads, count and tell what is lost; a later record starts anew."""
-        result = self.flush(timeout)
-        self._listener.stop(timeout=0.5)
-        lost = self._primary.stop() + self._lost_on_the_way()
-        if self._mirror is not None:
-            self._mirror.stop()
+    def shutdown(self, timeout: float, *, final: bool = False) -> FlushResult:
+        """Send what can be sent in time, end the threads, count and tell what is lost.
+
+        A later record starts anew; at the ``final`` end of the process what was logged meanwhile is lost too.
+        """
+        result = self.flush(timeout, last_try=True)
+        self._listener.stop(timeout=_LISTENER_SECONDS)
+        with self._listener.driving:
+            lost = self._primary.stop() + self._assembler.records + self._batcher.records
+            lost += self._emptied() if final else 0
+            if self._mirror is not None:
+                self._mirror.stop()
+            self._build_what_holds_records()
         if lost:
             self.ledger.drop("exit", lost)
             self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
         self.diagnostics.tell(last_chance=True)
-        self._build_what_holds_records()
+        if len(self.queue):
+            self._listener.start()
         return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
 
-    def _lost_on_the_way(self) -> int:
-        lost = self._assembler.records + self._batcher.records
+    def _emptied(self) -> int:
+        taken = 0
         while self.queue.take() is not None:
-            lost += 1
-        return lost
+            taken += 1
+        return taken
+
+    def retire(self) -> None:
+        """End the threads of a pipeline that no handler uses any more and that has nothing left to send."""
+        self._listener.stop(timeout=0.0)
+        self._primary.stop()
+        if self._mirror is not None:
+            self._mirror.stop()
 
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""
@@ -175,6 +209,8 @@ class Pipeline:
 
     def tick(self, now: float) -> float | None:
         """Do what is due; when there is work next."""
+        if not self.users and not self.stats().waiting:
+            _forget(self)
         for told in self._assembler.tick(now, behind=self.is_behind()):
             self._send(told, now)
         for request in self._batcher.tick(now):
@@ -195,7 +231,8 @@ class Pipeline:
         """Count a snapshot that broke a stage, and say so."""
         self.ledger.drop("internal", 0 if snapshot is None else 1)
         where = "" if snapshot is None else f" on a record of {snapshot.source}"
-        self.diagnostics.note("internal", f"{type(error).__name__}: {error}{where}; please report it")
+        said = f"{type(error).__name__}: {error}" if self.settings.debug else type(error).__name__
+        self.diagnostics.note("internal", f"{said}{where}; please report it")
 
     def is_behind(self) -> bool:
         """Whether the sender has all it can hold."""
@@ -207,18 +244,19 @@ class Pipeline:
             self._refused(item)
             return
         self.ledger.add("truncated", item.truncated)
-        if item.ai and self._settings.write_key is None:
+        if item.ai and self.settings.write_key is None:
             item = as_final_partial(item)
         for request in self._batcher.add(item, now):
             self._submit(request)
 
     def _submit(self, request: Request) -> None:
-        if self._mirror is not None and self._mirror.requests < MAX_MIRROR_REQUESTS:
+        mirror = self._mirror
+        if mirror is not None and mirror.requests < MAX_MIRROR_REQUESTS and mirror.nbytes < MAX_SENDER_BYTES:
             for mirrored in _for_mirror(request):
-                self._mirror.submit(mirrored)
+                mirror.submit(mirrored)
         self._primary.submit(request)
         if request.lane is Lane.TRACES:
-            lost = self._primary.trim(Lane.TRACES, self._settings.trace_queue_size)
+            lost = self._primary.trim(Lane.TRACES, self.settings.trace_queue_size)
             if lost:
                 self.ledger.drop("trace_queue_full", lost)
                 self.diagnostics.note("trace_queue_full", "more spans wait than trace_queue_size allows", lost)
@@ -229,24 +267,24 @@ class Pipeline:
         self.ledger.drop(refusal.reason, refusal.records)
         if refusal.reason == "tracing_off":  # as the user asked
             return
-        where = str(refusal.source) if self._settings.debug else f"logger '{refusal.source.logger}'"
+        where = str(refusal.source) if self.settings.debug else f"logger '{refusal.source.logger}'"
         self.diagnostics.note(refusal.reason, f"{refusal.detail} ({where})", refusal.records)
 
     def _note_overflow(self) -> None:
         total = int(self.ledger.overflowed)
         if total > self._overflow_told:
-            detail = f"more is logged than leaves, when_full is {self._settings.when_full}"
+            detail = f"more is logged than leaves, when_full is {self.settings.when_full}"
             self.diagnostics.note("queue_full", detail, total - self._overflow_told)
             self._overflow_told = total
 
-    def _settled(self, settled: Settled, attempts: int) -> None:
-        self.ledger.add("requests", 1)
-        self.ledger.add("retries", 1 if attempts > 1 else 0)
+    def _settled(self, settled: Settled, attempted: Attempted) -> None:
+        self.ledger.add("requests", 0 if attempted.verdict is Verdict.UNREACHABLE else 1)
+        self.ledger.add("retries", 1 if attempted.number > 1 else 0)
         self.ledger.add("delivered", _records(settled.delivered))
         self.ledger.add("refused", _records(settled.refused))
         self.ledger.drop("expired", _records(settled.expired))
 
-    def _mirrored(self, settled: Settled, _attempts: int) -> None:
+    def _mirrored(self, settled: Settled, _attempted: Attempted) -> None:
         self.ledger.add("mirrored", len(settled.delivered))
 
     def _trouble(self, trouble: Trouble) -> None:
@@ -270,12 +308,57 @@ class Pipeline:
 
     def _mirror_sender(self, endpoint: str) -> Sender:
         return Sender(
-            _receiver(self._settings, "workshop", endpoint, keyed=False, timeout=MIRROR_TIMEOUT),
-            Outbox(Patience(0.0, 0.001, 0.001, 0.0, 1), self._random),
+            _receiver(self.settings, "workshop", endpoint, keyed=False, timeout=MIRROR_TIMEOUT),
+            Outbox(Patience(0.0, 0.001, 0.001, 0.0, 1, keeps=False), self._random),
             clock=self._clock,
             settled=self._mirrored,
             trouble=self._mirror_trouble,
         )
+
+
+# ---- all pipelines of the process ----------------------------------------------------------------------------------
+
+_Key = tuple[Settings, Any]
+_pipelines: dict[_Key, Pipeline] = {}
+_pipelines_lock = threading.Lock()  # taken when handlers are set up and pipelines end, never by a log call
+
+
+def pipeline_for(user: object, settings: Settings, transport: httpx.BaseTransport | None) -> Pipeline:
+    """The pipeline of a handler: handlers with equal settings share one, however often logging is configured."""
+    key = (settings, transport)
+    with _pipelines_lock:
+        pipeline = _pipelines.get(key)
+        if pipeline is not None and not pipeline.users and not pipeline.stats().waiting:
+            pipeline.retire()
+            pipeline = None
+        if pipeline is None:
+            pipeline = _pipelines[key] = Pipeline(settings, transport=transport)
+        pipeline.users.add(user)
+    return pipeline
+
+
+def pipelines() -> list[Pipeline]:
+    """Every pipeline of the process: those in use, and those that still have something to send."""
+    return list(_pipelines.values())
+
+
+def _forget(pipeline: Pipeline) -> None:
+    with _pipelines_lock:
+        if pipeline.users:
+            return
+        for key in [key for key, value in _pipelines.items() if value is pipeline]:
+            del _pipelines[key]
+    pipeline.retire()
+
+
+def _after_fork_in_child() -> None:
+    global _pipelines_lock  # noqa: PLW0603 -- the one held by a thread of the parent would never be released
+    _pipelines_lock = threading.Lock()
+    for pipeline in pipelines():
+        pipeline.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _records(items: tuple[Item, ...]) -> int:
@@ -323,6 +406,7 @@ def _receiver(settings: Settings, name: str, endpoint: str, *, keyed: bool, time
         proxy=settings.proxy,
         verify=settings.verify,
         user_agent=f"raindrop-logging/{__version__}",
+        quotes_answers=settings.debug,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from raindrop_logging._pipeline.entries import Entry, Item, Source
@@ -10,11 +11,12 @@ from raindrop_logging.wire import Lane
 
 SOURCE = Source("shop", "/srv/shop.py", 7)
 TRACE = "0123456789abcdef0123456789abcdef"
+_bits = count(1 << 64)
 
 
 def entry(record_type: RecordType, event_id: str = "e1", *, at: float = 1_700_000_000.0, **fields: Any) -> Entry:
     """An entry of a type with these fields of its block."""
-    return Entry(record_type, STRUCTS[record_type](**fields), event_id, TRACE, at, SOURCE)
+    return Entry(record_type, STRUCTS[record_type](**fields), event_id, TRACE, at, SOURCE, next(_bits) << 8)
 
 
 def item(lane: Lane, body: bytes = b"{}", key: str | None = None, *, ai: bool = False) -> Item:

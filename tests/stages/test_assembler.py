@@ -160,8 +160,50 @@ def test_draining_sends_what_is_not_sent_and_keeps_it_open() -> None:
 
 
 def test_an_interaction_without_any_text_is_still_sent() -> None:
-    """Nothing is lost for being empty: it becomes a plain complete event."""
+    """Nothing is lost for being empty: a final partial has room for its model and conversation."""
+    stage = _assembler()
+    stage.feed(entry("begin", user_id="u", event="run", model="m", convo_id="c"), 0.0)
+    (told,) = stage.feed(entry("finish", properties={"outcome": "none"}), 0.1)
+    assert (told.lane, told.pending) == (Lane.PARTIALS, False)
+    assert (told.block.model, told.block.convo_id, told.block.properties) == ("m", "c", {"outcome": "none"})
+
+
+def test_a_complete_event_ends_the_interaction_of_its_id() -> None:
+    """An ai record with the id of an open interaction is its end, and nothing is pending afterwards."""
     stage = _assembler()
     stage.feed(entry("begin", user_id="u", event="run"), 0.0)
-    (told,) = stage.feed(entry("finish", properties={"outcome": "none"}), 0.1)
-    assert (told.lane, told.block.properties) == (Lane.EVENTS, {"outcome": "none"})
+    stage.tick(1.0)
+    (told,) = stage.feed(entry("ai", user_id="u", event="run", output="o"), 1.1)
+    assert (told.lane, told.pending, len(stage)) == (Lane.PARTIALS, False, 0)
+    assert stage.tick(99.0) == []
+
+
+def test_a_change_to_a_complete_event_is_not_pending() -> None:
+    """An update that follows a complete event under the caller's own id revises it."""
+    stage = _assembler()
+    complete = entry("ai", user_id="u", event="run", output="o", convo_id="c")
+    complete.block.event_id = "e1"
+    stage.feed(complete, 0.0)
+    (told,) = stage.feed(entry("update", properties={"late": True}), 0.1)
+    assert (told.pending, told.block.user_id, told.block.convo_id, len(stage)) == (False, "u", "c", 0)
+
+
+def test_attachments_never_share_an_id_however_their_interaction_went() -> None:
+    """Evicted and begun again, or changed after the end: each attachment keeps an id of its own."""
+    stage = _assembler(max_open=1)
+    told = stage.feed(entry("begin", "a", user_id="u", event="run", attachments=[Attachment(value="1")]), 0.0)
+    told += stage.feed(entry("begin", "b", user_id="u", event="run"), 0.1)
+    told += stage.feed(entry("update", "a", attachments=[Attachment(value="2"), Attachment(value="3")]), 0.2)
+    told += stage.feed(entry("finish", "a", output="o"), 0.3)
+    told += stage.feed(entry("update", "a", attachments=[Attachment(value="4")]), 0.4)
+    ids = [one.attachment_id for each in told for one in each.block.attachments or ()]
+    assert len(ids) == len(set(ids)) == 4
+    assert None not in ids
+
+
+def test_the_time_to_live_is_a_time_to_wake_for() -> None:
+    """An idle interaction that was sent has no partial due, but an end."""
+    stage = _assembler(ttl=10.0)
+    stage.feed(entry("begin", user_id="u", event="run"), 0.0)
+    stage.tick(1.0)
+    assert stage.next_due() == 10.0

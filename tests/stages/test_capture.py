@@ -6,15 +6,17 @@ import decimal
 import enum
 import logging
 import uuid
-from collections import OrderedDict, namedtuple
+from collections import ChainMap, OrderedDict, UserDict, deque, namedtuple
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import pytest
 
-from raindrop_logging._pipeline.capture import MAX_REPR, capture
+from raindrop_logging._pipeline.capture import capture
+from raindrop_logging.plain import MAX_REPR
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024 -- the untyped kind is what is tried here
 
@@ -88,9 +90,26 @@ def test_times_keep_being_times() -> None:
 
 
 def test_a_circular_value_ends() -> None:
-    """A list that holds itself is cut at a depth, and said to be."""
-    text = repr(_kept(_circular()))
-    assert "deeper than" in text
+    """A list that holds itself is cut where it comes round, and said to be."""
+    assert _kept(_circular()) == [1, "<circular>"]
+
+
+def test_a_graph_with_many_ways_round_costs_no_more_than_its_bound() -> None:
+    """Children that know their parent are an ordinary thing to log, not a reason to read for ever."""
+    root: dict[str, Any] = {}
+    root["children"] = [{"parent": root, "friend": root} for _ in range(8)]
+    shared: list[Any] = []
+    for _ in range(40):
+        shared = [shared, shared, shared]
+    said = repr(_kept({"root": root, "shared": shared, "self": root}))
+    assert "<circular>" in said
+    assert len(said) < 1_000_000
+
+
+def test_mappings_and_sequences_of_other_kinds_are_read_as_such() -> None:
+    """What the builders' types promise: any Mapping is a dict, any sequence a list, at every depth."""
+    value = MappingProxyType({"a": deque([1, UserDict(b=2)]), "c": ChainMap({"d": 3})})
+    assert _kept(value) == {"a": [1, {"b": 2}], "c": {"d": 3}}
 
 
 def test_one_hostile_value_leaves_its_neighbours_whole() -> None:
@@ -106,6 +125,8 @@ def test_the_type_is_the_key_before_the_message() -> None:
     assert capture(record, {}, None, 1).word == "update"
     record.msg = "updated"
     assert capture(record, {}, None, 1).word is None
+    record.msg = "begin"
+    assert capture(record, OrderedDict(type="event"), None, 1).word == "event"
 
 
 def test_an_exception_is_kept_as_text() -> None:

@@ -98,7 +98,7 @@ def test_what_cannot_be_shortened_is_refused_with_its_size() -> None:
     found = _encoder().encode(_told("event", user_id="u", event="view", properties=many))
     assert isinstance(found, Refusal)
     assert found.reason == "too_large"
-    assert "the limit is 1048574" in found.detail
+    assert "the limit is 1048544" in found.detail
 
 
 def test_odd_keys_become_text() -> None:

@@ -128,7 +128,8 @@ def test_retry_after_is_honoured_within_max_delay(asked: float, waited: float) -
     stage = _outbox()
     stage.add(_events("a"))
     stage.settle(_taken(stage), Verdict.LATER, 0.0, retry_after=asked)
-    assert (stage.next_time(-0.001) or 0.0) == pytest.approx(waited)
+    assert waited == 0.0 or stage.take(waited - 0.001) is None
+    assert stage.take(waited) is not None
 
 
 def test_the_budget_ends_the_retries() -> None:
@@ -205,3 +206,42 @@ def test_the_oldest_of_a_lane_can_be_given_up() -> None:
     _taken(stage)
     assert [one.key for one in stage.drop_oldest(Lane.TRACES, 1)] == ["b"]
     assert stage.items_waiting(Lane.TRACES) == 2
+
+
+def test_failures_at_the_same_time_are_one_failure() -> None:
+    """Three requests that fail together make one pause, not one of eight seconds."""
+    stage = _outbox(Patience(300.0, 1.0, 30.0, 0.0, None))
+    for key in "abc":
+        stage.add(_events(key))
+    for attempt in [_taken(stage), _taken(stage), _taken(stage)]:
+        stage.settle(attempt, Verdict.LATER, 0.0)
+    assert stage.next_time(0.0) == 1.0
+
+
+def test_a_success_does_not_end_a_pause_that_the_server_asked_for() -> None:
+    """What was on its way already may still be taken; nothing new leaves before Retry-After is over."""
+    stage = _outbox()
+    for key in "abc":
+        stage.add(_events(key))
+    first, second = _taken(stage), _taken(stage)
+    stage.settle(first, Verdict.LATER, 0.0, retry_after=2.0)
+    stage.settle(second, Verdict.DELIVERED, 0.1)
+    assert stage.take(1.9) is None
+    assert stage.take(2.0) is not None
+
+
+def test_at_the_end_every_pause_is_over_once() -> None:
+    """Before the process ends, what waits is tried once more at once."""
+    stage = _outbox()
+    stage.add(_events("a"))
+    stage.settle(_taken(stage), Verdict.SETUP_REFUSED, 0.0)
+    stage.hurry()
+    assert stage.take(0.1) is not None
+
+
+def test_a_mirror_keeps_nothing_for_a_set_up_that_is_wrong() -> None:
+    """Whatever else listens on the Workshop's port gets one request, not a thousand."""
+    stage = _outbox(Patience(0.0, 0.001, 0.001, 0.0, 1, keeps=False))
+    stage.add(_events("a"))
+    assert stage.settle(_taken(stage), Verdict.SETUP_REFUSED, 0.0).expired
+    assert len(stage) == 0
