@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.wire.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
@@ -29,6 +30,13 @@ def clean_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("RAINDROP_") or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
+    with logging_restored():
+        yield
+
+
+@contextmanager
+def logging_restored() -> Generator[None]:
+    """Handlers, levels and switches of every logger as they were before, and no pipeline left."""
     before = {logger: _state(logger) for logger in _loggers()}
     yield
     import raindrop_logging

@@ -27,6 +27,7 @@ from raindrop_logging.cli.demo import conclude, perform
 from raindrop_logging.cli.logged import Logged
 from raindrop_logging.vocabulary import RECORD_TYPES
 from raindrop_logging.workshop.server import running
+from tests.conftest import logging_restored
 
 if TYPE_CHECKING:
     from tests.wire.recorder import Recorder
@@ -68,7 +69,7 @@ class Performed(msgspec.Struct):
 @pytest.fixture(scope="module")
 def performed() -> Performed:
     """The service run once, towards a receiver of its own."""
-    with running() as receiver:
+    with logging_restored(), running() as receiver:
         logged, stats = perform(receiver.endpoint)
         return Performed(logged, stats, read_back(receiver.url, logged.users))
 

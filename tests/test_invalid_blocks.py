@@ -136,7 +136,7 @@ def _wrong_values() -> list[Broken]:
     hexes = "(hex|pattern|regex)"
     return [
         *(Broken(kind, {"timestamp": "yesterday"}, "timestamp", "yesterday", TIME) for kind in (*_TOLD, "signal")),
-        Broken("event", {"timestamp": ""}, "timestamp", "''", TIME),
+        Broken("event", {"timestamp": ""}, "timestamp", "0 characters", TIME),
         Broken("event", {"timestamp": True}, "timestamp", "bool", TIME),
         Broken("event", {"timestamp": 1767323045000}, "timestamp", "1767323045000", "seconds"),
         Broken("event", {"timestamp": float("nan")}, "timestamp", "nan", "seconds"),
@@ -241,7 +241,7 @@ UNDECIDED: dict[str, tuple[Any, str, str]] = {
     "kind and traits disagree": ({"kind": "tool", "name": "t", "user_id": "u", "traits": {}}, "type", "kind.*traits"),
     "traits and input disagree": ({"user_id": "u", "traits": {}, "input": "q"}, "type", "traits.*input|input.*traits"),
     "an unknown type": ({"type": "evnt", "user_id": "u", "event": "e"}, "type", "evnt.*ai.*event"),
-    "a type that is no text": ({"type": 5, "user_id": "u", "event": "e"}, "type", "int.*ai.*event"),
+    "a type that is no text": ({"type": 5, "user_id": "u", "event": "e"}, "type", "5.*ai.*event"),
     "a blank type": ({"type": "", "user_id": "u", "event": "e"}, "type", "ai.*event"),
     "a type in capitals": ({"type": "AI", "user_id": "u", "event": "e", "input": "q"}, "type", "AI.*ai.*event"),
     "a text": ("user u1 clicked", "str", "dict"),

@@ -268,6 +268,7 @@ IDENTIFY = Case(
         Sent("users/identify", {"user_id": "u1", "traits": {"name": "Jane", "age": 3, "paid": True, "r": 1.5}}),
         Sent("users/identify", {"user_id": "u2", "traits": {}}),
     ],
+    unordered=True,
 )
 
 

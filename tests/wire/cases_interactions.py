@@ -250,7 +250,6 @@ FINISH_VARIANTS = Case(
             "events/track",
             [
                 event("u", "e", event_id="dbl", ai_data={"input": "q", "output": "1"}),
-                event("u", "e", event_id="attonly", traced=True, attachments=[{"type": "text", "value": "A"}]),
                 event("u2", "e2", event_id="user-late", ai_data={"input": "q", "output": "o"}),
                 event("u2", "e2", event_id="dupe", ai_data={"input": "first", "output": "second"}),
             ],
@@ -266,6 +265,17 @@ FINISH_VARIANTS = Case(
                 is_pending=False,
             ),
         ),
+        Sent(
+            "events/track_partial",
+            event(
+                "u",
+                "e",
+                event_id="attonly",
+                traced=True,
+                attachments=[{"type": "text", "value": "A", "attachment_id": UUID}],
+                is_pending=False,
+            ),
+        ),
         Sent("events/track_partial", event("u", "e", event_id="dbl", ai_data={"output": "2"}, is_pending=False)),
         Sent("events/track_partial", event("u", "e", event_id="bp2", ai_data={"input": "q"}, is_pending=True)),
         Sent("events/track_partial", event("u", "e", event_id="bp3", ai_data={"input": "q"}, is_pending=True)),
@@ -274,7 +284,7 @@ FINISH_VARIANTS = Case(
             event("u", "e", event_id="noneprop", ai_data={"input": "q"}, properties={"k": None}, is_pending=True),
         ),
     ],
-    pairs=[(0, 0), (1, 5), (2, 4), (3, None), (4, 1), (5, 2), (6, 3), (7, 6), (8, 7), (9, 8)],
+    pairs=[(0, 0), (1, 5), (2, 3), (3, None), (4, 4), (5, 1), (6, 2), (7, 6), (8, 7), (9, 8)],
     unordered=True,
 )
 

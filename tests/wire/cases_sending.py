@@ -136,16 +136,16 @@ SPANS_NOKEY = Case(
 
 
 def _answered(name: str, *answers: Answer, left: int = 0, refused: int = 0, pairs: Any = None) -> Case:
-    """One AI event, sent once for each answer and once more if the last of them asks to come again."""
-    again = not left and not refused
+    """One AI event, sent once for each answer and, unless that refused it, once more: after a pause, or where the
+    set-up was wrong (``left``) at the end of the handler."""
     return Case(
         name=name,
         says=[{"event_id": MINTED[0], "user_id": "u", "event": "e", "input": "x"}],
         sends=[
             Sent("events/track", [event("u", "e", event_id=MINTED[0], ai_data={"input": "x"})])
-            for _ in range(len(answers) + again)
+            for _ in range(len(answers) + (not refused))
         ],
-        settings={**BATCHED, **(QUICK if again else PATIENT)},
+        settings={**BATCHED, **(PATIENT if left or refused else QUICK)},
         answers=answers,
         left=left,
         refused=refused,
@@ -159,9 +159,9 @@ _FOUR_FOR_THREE = [(0, 0), (1, 1), (2, 2), (None, 3)]
 STATUSES = (
     _answered("status_400", Answer(400), refused=1),
     _answered("status_413", Answer(413), refused=1),
-    _answered("status_401", Answer(401), left=1),
-    _answered("status_403", Answer(403), left=1),
-    _answered("status_404", Answer(404), left=1),
+    _answered("status_401", Answer(401), left=1, pairs=_ONCE_MORE),
+    _answered("status_403", Answer(403), left=1, pairs=_ONCE_MORE),
+    _answered("status_404", Answer(404), left=1, pairs=_ONCE_MORE),
     _answered("status_408", Answer(408), pairs=_ONCE_MORE),
     _answered("status_429", *[Answer(429, headers={"Retry-After": "4"})] * 3, pairs=_FOUR_FOR_THREE),
     _answered("status_500", *[Answer(500)] * 3, pairs=_FOUR_FOR_THREE),
@@ -170,9 +170,9 @@ STATUSES = (
         "redirect",
         Answer(307, headers={"Location": "/v1/elsewhere"}),
         left=1,
-        pairs=[(0, 0), *((again, None) for again in range(1, 31))],
+        pairs=[*_ONCE_MORE, *((again, None) for again in range(1, 31))],
     ),
-    _answered("redirect_301", Answer(301, headers={"Location": "/v1/elsewhere"}), left=1, pairs=[(0, 0), (1, None)]),
+    _answered("redirect_301", Answer(301, headers={"Location": "/v1/elsewhere"}), left=1, pairs=[*_ONCE_MORE, (1, None)]),
 )
 
 CASES = (

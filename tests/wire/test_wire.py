@@ -94,7 +94,7 @@ def _speak(case: Case, recorder: Recorder, settings: dict[str, Any]) -> None:
             else:
                 say(step)
         result = handler.flush(0.2 if case.left else PATIENCE)
-        recorder.wait_for(len(case.sends))
+        recorder.wait_for(len(case.sends) - case.left)
         stats = handler.stats()
     assert (result.left, stats.waiting, stats.refused) == (case.left, case.left, case.refused)
 
