@@ -25,7 +25,7 @@ changes = st.fixed_dictionaries(
         "attachments": st.lists(st.builds(lambda value: Attachment(value=value), words), min_size=1, max_size=2),
     },
 )
-gaps = st.floats(0.0, 3.0)
+gaps = st.integers(0, 24).map(lambda eighths: eighths / 8)  # exact as floats, so that sums of them are
 
 
 def _history(steps: list[tuple[float, dict[str, Any]]], finish: dict[str, Any]) -> tuple[list[Told], Assembler]:
