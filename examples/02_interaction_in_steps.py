@@ -2,6 +2,7 @@
 
 Shows:   begin, update and finish of one event_id; properties merge, attachments are added; a second one stays open
 Run:     RAINDROP_WRITE_KEY=... python examples/02_interaction_in_steps.py
+         (or RAINDROP_WORKSHOP=1 and no key, with the Workshop running)
 Arrives: 2 events, 1 pending
 """
 

@@ -2,6 +2,7 @@
 
 Shows:   thumbs, a comment and an edit on one event; say POSITIVE where you mean it; traits of a user
 Run:     RAINDROP_WRITE_KEY=... python examples/03_signals_and_users.py
+         (or RAINDROP_WORKSHOP=1 and no key, with the Workshop running)
 Arrives: 1 event, 4 signals, 1 user
 """
 

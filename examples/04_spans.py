@@ -2,6 +2,7 @@
 
 Shows:   kinds of spans; parent_id nests them; log.exception gives a span its error; messages and tokens of a model
 Run:     RAINDROP_WRITE_KEY=... python examples/04_spans.py
+         (or RAINDROP_WORKSHOP=1 and no key, with the Workshop running)
 Arrives: 1 event, 3 spans, 1 failed
 """
 

@@ -2,6 +2,7 @@
 
 Shows:   bind around a request; code deep inside that knows neither user nor conversation; two requests at once
 Run:     RAINDROP_WRITE_KEY=... python examples/05_bound_context.py
+         (or RAINDROP_WORKSHOP=1 and no key, with the Workshop running)
 Arrives: 2 events, 2 spans, 2 users
 """
 

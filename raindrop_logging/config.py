@@ -35,7 +35,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """The table in a dictConfig file, not applied; raises as `load_config`."""
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise SettingsError(f"{path}: its name must end in {', '.join(_READERS)}")
+        raise SettingsError(f"{path}: its name must end in .json, .yaml, .yml or .toml")
     try:
         table = reader(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -47,7 +47,8 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise SettingsError(f"{path}: must hold one table of dictConfig keys, not a {type(table).__name__}")
     if table.get("version") != 1:
-        raise SettingsError(f"{path}: version is {table.get('version')!r}: dictConfig knows only version 1")
+        found = f"is {table['version']!r}" if "version" in table else "is missing"
+        raise SettingsError(f"{path}: 'version' {found}: dictConfig knows only version 1")
     return table
 
 
@@ -87,7 +88,7 @@ def _explained(error: BaseException) -> str:
     parts = [str(error)]
     cause = error.__cause__
     while cause is not None:
-        if str(cause) not in parts:
+        if not any(str(cause) in part for part in parts):
             parts.append(str(cause))
         cause = cause.__cause__
     return ": ".join(part for part in parts if part)

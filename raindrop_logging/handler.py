@@ -181,7 +181,8 @@ def _plain(value: Any) -> Any:
 
 def _say_unheard() -> None:
     tell_operator(
-        "no write key: records are counted but not sent; set write_key or RAINDROP_WRITE_KEY, "
+        "no write key: records are counted but not sent; set write_key (or the variable it names) or "
+        "RAINDROP_WRITE_KEY, "
         "or RAINDROP_WORKSHOP=1 for the local Workshop"
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypedDict
@@ -190,7 +190,7 @@ _YEAR: Final = 31_536_000.0
 
 
 def _number(low: float, unit: str, *, above: bool = False, most: float = _YEAR) -> Reader:
-    rule = f"it must be a number of {unit}, {'above' if above else 'at least'} {low:g} and at most {most:g}"
+    rule = f"it must be a number of {unit}, {'above' if above else 'at least'} {low:g} and at most {most:.0f}"
 
     def read(key: str, value: Any) -> float:
         number: float = _parsed(key, value, float, rule)
@@ -266,19 +266,24 @@ def _write_key(key: str, value: Any) -> Secret | None:
     return Secret(value.strip())
 
 
+_ADDRESS_RULES: Final = {
+    "endpoint": "it must be an http(s) address without user, query or fragment, such as https://api.raindrop.ai/v1/",
+    "workshop": "allowed is true | false | auto | an http(s) address such as http://localhost:5899/v1/",
+}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _ENDPOINT = re.compile(rf"https?://(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9a-f:.]+\])(?::\d+)?(?:/[!-~]*)?", re.IGNORECASE)
 
 
 def _endpoint(key: str, value: Any) -> str:
-    rule = "it must be an http(s) address without user, query or fragment, such as https://api.raindrop.ai/v1/"
+    rule = _ADDRESS_RULES[key]
     if not isinstance(value, str):
         _refuse(key, value, rule)
     address = value.strip()
     if not _ENDPOINT.fullmatch(address) or "?" in address or "#" in address or not _has_good_host(address):
         raise SettingsError(f"'{key}' is not usable: {rule}")
     scheme, _, rest = address.partition("://")
-    return f"{scheme.lower()}://{rest}" + ("" if rest.endswith("/") else "/")
+    host, _, path = rest.partition("/")
+    return f"{scheme.lower()}://{host}/" + (path.rstrip("/") or "v1") + "/"
 
 
 def _has_good_host(address: str) -> bool:
@@ -311,7 +316,7 @@ def _workshop(key: str, value: Any) -> str | None:
         if not word:
             return None
         return _endpoint(key, value)
-    _refuse(key, value, "it must be true, false, 'auto' or an address such as http://localhost:5899/v1/")
+    _refuse(key, value, _ADDRESS_RULES[key])
 
 
 def _workshop_listens() -> bool:
@@ -344,9 +349,9 @@ def _verify(key: str, value: Any) -> bool | str:
 def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
     if not isinstance(value, Mapping):
         _refuse(key, value, "it must be a table of fields, such as {properties: {region: eu}}")
-    unknown = [name for name in value if name not in _DEFAULTABLE]
-    if unknown:
-        _refuse(key, unknown[0], f"a default can be {' | '.join(_DEFAULTABLE)}")
+    for name in value:
+        if name not in _DEFAULTABLE:
+            raise SettingsError(_unknown_key(f"{key}.{name}", [f"{key}.{known}" for known in _DEFAULTABLE]))
     try:
         plain = msgspec.json.decode(msgspec.json.encode(value))
         msgspec.convert(plain, Defaults)
@@ -444,31 +449,43 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     for key in given:
         if key not in _READERS:
-            raise SettingsError(_unknown_key(key))
+            raise SettingsError(_unknown_key(key, [known for known in _READERS if known not in _NOT_YET]))
     values: dict[str, Any] = {}
     for key, reader in _READERS.items():
-        raw = _raw(key, given, environ)
-        if raw is None:
-            continue
-        values[key] = reader(key, raw)
+        raw, origin = _raw(key, given, environ)
+        if raw is not None:
+            values[key] = _read(reader, key, raw, origin)
     return Settings(**values)
 
 
-def _unknown_key(key: str) -> str:
-    near = difflib.get_close_matches(str(key), _READERS, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"unknown key '{key}'{hint} (known: {', '.join(_READERS)})"
+_NOT_YET: Final = frozenset({"durability", "spool_dir", "spool_max_bytes", "redact", "breadcrumbs"})
 
 
-def _raw(key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+def _unknown_key(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1)
+    return f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else f" (known: {', '.join(known)})")
+
+
+def _read(reader: Reader, key: str, raw: Any, origin: str | None) -> Any:
+    try:
+        return reader(key, raw)
+    except SettingsError as error:
+        if origin is None:
+            raise
+        raise SettingsError(str(error).replace(f"'{key}'", f"'{key}' (from {origin})", 1)) from None
+
+
+def _raw(key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Any, str | None]:
+    """The value as it was given, and the variable that it came from if the file does not hold it."""
     if key == "workshop" and _switched_off(environ):
-        return False
+        return False, "RAINDROP_WORKSHOP"
     if key in given and given[key] is not None:
         return _dereferenced(key, given[key], environ)
     for variable in _VARIABLES.get(key, (f"RAINDROP_{key.upper()}",)):
         if environ.get(variable, "").strip():
-            return _dereferenced(key, environ[variable], environ)
-    return None
+            value, origin = _dereferenced(key, environ[variable], environ)
+            return value, origin or variable
+    return None, None
 
 
 _VARIABLES: Final = {"workshop": ("RAINDROP_LOCAL_DEBUGGER", "RAINDROP_WORKSHOP")}
@@ -479,13 +496,13 @@ def _switched_off(environ: Mapping[str, str]) -> bool:
     return _WORDS.get(environ.get("RAINDROP_WORKSHOP", "").strip().lower()) is False
 
 
-def _dereferenced(key: str, value: Any, environ: Mapping[str, str]) -> Any:
+def _dereferenced(key: str, value: Any, environ: Mapping[str, str]) -> tuple[Any, str | None]:
     if not isinstance(value, str) or not value.startswith(_ENV):
-        return value
+        return value, None
     name = value.removeprefix(_ENV)
     found = environ.get(name, "")
     if found.strip():
-        return found
+        return found, name
     if key == "write_key":
-        return None
+        return None, None
     raise SettingsError(f"'{key}' is '{value}': the variable {name} is not set")

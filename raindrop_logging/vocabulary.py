@@ -330,7 +330,9 @@ def explain(record_type: RecordType, block: Any, error: msgspec.ValidationError)
         return f"a key of '{_dotted(match['path'])}' is a {match['got']}: keys are text"
     match = _AT.fullmatch(text)
     what, path = (match["what"], match["path"] or "") if match else (text, "")
-    return f"'{_dotted(path)}' is {_given(block, path)}: {_allowed(record_type, path, what)}"
+    got = _GOT.search(what)
+    given = f"a {got[1]}" if "[...]" in path and got else _given(block, path)
+    return f"'{_dotted(path)}' is {given}: {_allowed(record_type, path, what, given)}"
 
 
 def _explain_unknown(record_type: RecordType, key: str, path: str) -> str:
@@ -340,7 +342,8 @@ def _explain_unknown(record_type: RecordType, key: str, path: str) -> str:
     near = difflib.get_close_matches(key, fields, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     home = "" if owner is Attachment else _home_of(key, record_type)
-    return f"unknown key '{_dotted(path + '.' + key)}'{hint}{home} ({record_type} knows {', '.join(fields)})"
+    holder = "an attachment" if owner is Attachment else record_type
+    return f"unknown key '{_dotted(path + '.' + key)}'{hint}{home} ({holder} knows {', '.join(fields)})"
 
 
 def _home_of(key: str, record_type: RecordType) -> str:
@@ -373,16 +376,27 @@ def _given(block: Any, path: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def _allowed(record_type: RecordType, path: str, what: str) -> str:
+def _allowed(record_type: RecordType, path: str, what: str, given: str) -> str:
     last = path.rsplit(".", 1)[-1].split("[", maxsplit=1)[0]
     choices = {**_CHOICES, "type": _CHOICES["attachment"]} if path.startswith(".attachments") else _CHOICES
     if last in choices:
-        return "allowed is " + " | ".join(choices[last])
+        quoted = _QUOTED.search(given)
+        near = difflib.get_close_matches(quoted[1], _cases(choices[last]), n=1) if quoted else []
+        hint = f"; did you mean '{_cases(choices[last])[near[0]]}'?" if near else ""
+        return "allowed is " + " | ".join(choices[last]) + hint
+    what = _GOT.sub("", what)
     for word, ours in _PYTHON_WORDS:
         what = what.replace(word, ours)
     return what[:1].lower() + what[1:] if what else f"{record_type} does not allow it"
 
 
+def _cases(choices: Sequence[str]) -> dict[str, str]:
+    """Each choice by its own spelling and by the other case, since that is what is mistaken most."""
+    return {spelled: choice for choice in choices for spelled in (choice.swapcase(), choice)}
+
+
+_QUOTED = re.compile(r"'(.*)'")
+_GOT = re.compile(r", got `(\w+)`$")
 _PYTHON_WORDS: Final = (
     ("`", ""),
     ("Expected ", "allowed is "),

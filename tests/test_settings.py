@@ -64,9 +64,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"upload_interval": -1}, "a number of seconds, at least 0"),
     ({"max_text_chars": 3}, "a whole number of characters, at least 26"),
     ({"when_full": "drop_old"}, "did you mean 'drop_oldest'?"),
-    ({"workshop": 5899}, "it must be true, false, 'auto' or an address"),
+    ({"workshop": 5899}, "allowed is true | false | auto | an http(s) address"),
     ({"verify": "/no/such/bundle.pem"}, "the path of a CA bundle that exists"),
-    ({"defaults": {"userid": "u"}}, "a default can be user_id"),
+    ({"defaults": {"userid": "u"}}, "unknown key 'defaults.userid'; did you mean 'defaults.user_id'?"),
     ({"defaults": []}, "it must be a table of fields"),
 ]
 
@@ -123,3 +123,23 @@ def test_equal_keys_make_equal_settings() -> None:
 def test_type_checkers_know_every_key() -> None:
     """The dict that a configuration is typed by has the very keys of the settings."""
     assert set(typing.get_type_hints(SettingsDict)) == set(Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://localhost:5899", "http://localhost:5899/v1/"),
+        ("http://localhost:5899/", "http://localhost:5899/v1/"),
+        ("https://proxy.example/raindrop/v1", "https://proxy.example/raindrop/v1/"),
+    ],
+)
+def test_an_address_without_a_path_means_the_api_at_its_usual_place(given: str, expected: str) -> None:
+    """What the Workshop prints as its address can be pasted as it is; any path that is given is kept."""
+    assert read_settings({"endpoint": given, "workshop": given}, {}).endpoint == expected
+    assert read_settings({"workshop": given}, {}).workshop == expected
+
+
+def test_a_wrong_variable_is_named() -> None:
+    """A value that no file holds is not blamed on the file."""
+    with pytest.raises(SettingsError, match=r"'max_queue_size' \(from RAINDROP_MAX_QUEUE_SIZE\) is 'lots'"):
+        read_settings({}, {"RAINDROP_MAX_QUEUE_SIZE": "lots"})

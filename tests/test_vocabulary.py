@@ -118,3 +118,18 @@ def test_an_error_text_never_quotes_free_text() -> None:
     with pytest.raises(msgspec.ValidationError) as refused:
         msgspec.msgpack.decode(msgspec.msgpack.encode(block), type=STRUCTS["ai"])
     assert "words" not in vocabulary.explain("ai", block, refused.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"sentiment": "positive"}, "did you mean 'POSITIVE'?"),
+        ({"signal_type": "feedbak"}, "did you mean 'feedback'?"),
+        ({"feature_flags": 1}, "(signal knows event_id"),
+    ],
+)
+def test_a_near_miss_is_answered_with_what_was_meant(block: dict[str, Any], message: str) -> None:
+    """For values as for keys; where a key belongs to other types, they are named."""
+    with pytest.raises(msgspec.ValidationError) as refused:
+        msgspec.msgpack.decode(msgspec.msgpack.encode(block), type=STRUCTS["signal"])
+    assert message in vocabulary.explain("signal", block, refused.value)

@@ -30,6 +30,9 @@ MAX_CONNECTIONS = 4
 
 MAX_CONNECT_SECONDS = 5.0
 
+MIN_MASKED_CHARS = 6
+"""Keys shorter than this are made up, and masking them would only garble the text around."""
+
 MAX_ANSWER_CHARS = 200
 MAX_ANSWER_BYTES = 64 * 1024
 """What of a receiver's answer a diagnostic quotes, and what is read of it at all."""
@@ -270,7 +273,7 @@ class Sender:
     # ---- what to say about it
 
     def _tell(self, attempt: Attempt, verdict: Verdict, detail: str, settled: Settled) -> None:
-        name = f"{self._receiver.name} {ROUTES[attempt.request.lane]}"
+        name = f"{self._receiver.endpoint}{ROUTES[attempt.request.lane]}"
         records = attempt.records if attempt.attempts == 1 else 0  # a record that waits is told once
         for item in settled.refused:
             self._trouble(Trouble("refused", f"{name} answered {detail} to a record of {item.source}", item.records))
@@ -278,21 +281,27 @@ class Sender:
             expired = sum(item.records for item in settled.expired)
             self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", expired))
         elif verdict in (Verdict.LATER, Verdict.UNREACHABLE):
-            self._trouble(Trouble("waiting", f"{name} is not available ({detail}), retrying", records))
+            said = f"{name} is not available ({detail}), retrying{self._hint_of(verdict)}"
+            self._trouble(Trouble("waiting", said, records))
         elif verdict is Verdict.SETUP_REFUSED:
-            hint = _HINTS.get(detail[5:8], "check endpoint and proxy")
+            hint = _HINTS.get(detail[5:8], "check the address and the proxy")
             self._trouble(Trouble("paused", f"{name} answered {detail}: {hint}; the records are kept", records))
 
+    def _hint_of(self, verdict: Verdict) -> str:
+        if verdict is not Verdict.UNREACHABLE or not _is_loopback(self._receiver.endpoint):
+            return ""
+        return "; start it with 'raindrop-logging workshop', or correct the address"
+
     def _masked(self, text: str) -> str:
-        key = self._receiver.write_key
-        return text.replace(key.reveal(), "***") if key is not None else text
+        key = self._receiver.write_key.reveal() if self._receiver.write_key is not None else ""
+        return text.replace(key, "***") if len(key) >= MIN_MASKED_CHARS else text
 
 
 _HINTS = {
     "401": "check write_key",
     "403": "check write_key and project_id",
-    "404": "check endpoint",
-    "405": "check endpoint",
+    "404": "check the address, which usually ends in /v1/",
+    "405": "check the address, which usually ends in /v1/",
 }
 
 
@@ -322,13 +331,16 @@ def _proxy_of_environment(endpoint: str) -> str | None:
     url = urlsplit(endpoint)
     found = getproxies()
     proxy = found.get(url.scheme) or found.get("all")
-    if not proxy or proxy_bypass(url.netloc) or url.hostname in _LOOPBACK:
+    if not proxy or proxy_bypass(url.netloc) or _is_loopback(endpoint):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that no proxy of the environment is asked for: a local Workshop is on this machine, not on the proxy's."""
+def _is_loopback(endpoint: str) -> bool:
+    """Whether the receiver is on this machine: no proxy of the environment is asked for it."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(endpoint).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def _beginning_of(response: httpx.Response, in_time: Callable[[], bool]) -> bytes:

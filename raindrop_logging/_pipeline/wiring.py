@@ -174,6 +174,8 @@ class Pipeline:
         self.diagnostics.tell(last_chance=True)
         if len(self.queue):
             self._listener.start()
+        elif not self.users:
+            _forget(self)
         return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
 
     def _emptied(self) -> int:

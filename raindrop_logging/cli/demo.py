@@ -123,6 +123,7 @@ def _configured(endpoint: str) -> Generator[tuple[RaindropHandler, Witness]]:
         yield handler, witness
     finally:
         service.removeHandler(witness)
+        service.removeHandler(handler)
         handler.shutdown()
 
 

@@ -106,7 +106,6 @@ def prepare(location: Path | str) -> sqlite3.Connection:
     """
     try:
         if isinstance(location, Path):
-            location.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             location.touch(mode=0o600)
         return _ready(connect(location), location)
     except (OSError, sqlite3.Error) as error:

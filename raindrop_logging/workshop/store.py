@@ -140,4 +140,6 @@ def open_store(db: str | os.PathLike[str] | None = None) -> Store:
     """
     from raindrop_logging.workshop.sqlite_store import SqliteStore
 
+    if db is None:  # only the default's folder is made: one that is named and missing is a typing error
+        default_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteStore(MEMORY if str(db) == MEMORY else Path(db or default_path()).expanduser())

@@ -172,7 +172,9 @@ STATUSES = (
         left=1,
         pairs=[*_ONCE_MORE, *((again, None) for again in range(1, 31))],
     ),
-    _answered("redirect_301", Answer(301, headers={"Location": "/v1/elsewhere"}), left=1, pairs=[*_ONCE_MORE, (1, None)]),
+    _answered(
+        "redirect_301", Answer(301, headers={"Location": "/v1/elsewhere"}), left=1, pairs=[*_ONCE_MORE, (1, None)]
+    ),
 )
 
 CASES = (

@@ -27,7 +27,7 @@ FULL = Batch(
 @pytest.fixture(params=["memory", "file"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store, once in memory and once in a file."""
-    opened = open_store(":memory:" if request.param == "memory" else tmp_path / "deep" / "down" / "w.db")
+    opened = open_store(":memory:" if request.param == "memory" else tmp_path / "w.db")
     yield opened
     opened.close()
 
@@ -187,11 +187,19 @@ def test_a_killed_process_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     store.close()
 
 
-def test_private_files(tmp_path: Path) -> None:
+def test_private_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Conversations are for their owner's eyes only."""
-    open_store(tmp_path / "new" / "w.db").close()
-    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "new" / "w.db").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    open_store().close()
+    assert (tmp_path / "raindrop-logging").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "raindrop-logging" / "workshop.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    """A typing error in the path is told instead of filled with a new, empty database."""
+    with pytest.raises(StoreError, match="No such file or directory"):
+        open_store(tmp_path / "mistyped" / "w.db")
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
