@@ -2,164 +2,70 @@
 
     log.info("answered %s", order, extra=extra.ai(user_id="u1", event="chat", input=question, output=answer))
 
-What is None is left out. Fields, units and rules are those of `raindrop_logging.vocabulary`.
+What is None is left out. Fields, units and rules are those of `raindrop_logging.vocabulary`; like every block, one that
+breaks a rule is counted and named where it is sent, and never raises here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 from raindrop_logging.vocabulary import (
-    AttachmentDict,
-    MessageDict,
+    AiDict,
+    BeginDict,
+    EventDict,
+    FinishDict,
+    IdentifyDict,
     RecordType,
-    Sentiment,
-    SignalType,
-    SpanKind,
+    SignalDict,
+    SpanDict,
+    UpdateDict,
 )
 
 Extra = dict[str, dict[str, Any]]
-Time = str | datetime | float
-"""ISO 8601 text, datetime, or seconds since 1970; without a zone it is UTC."""
 
 
-def ai(
-    *,
-    event: str | None = None,
-    user_id: str | None = None,
-    input: str | None = None,  # noqa: A002 -- the vocabulary's own word
-    output: str | None = None,
-    model: str | None = None,
-    convo_id: str | None = None,
-    event_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attachments: Sequence[AttachmentDict] | None = None,
-    timestamp: Time | None = None,
-    feature_flags: Mapping[str, str] | None = None,
-) -> Extra:
+def ai(**fields: Unpack[AiDict]) -> Extra:
     """A complete AI event; needs user_id and event (here or bound) and at least one of input and output."""
-    return _block("ai", locals())
+    return _block("ai", fields)
 
 
-def event(
-    *,
-    event: str | None = None,
-    user_id: str | None = None,
-    event_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attachments: Sequence[AttachmentDict] | None = None,
-    timestamp: Time | None = None,
-    feature_flags: Mapping[str, str] | None = None,
-) -> Extra:
+def event(**fields: Unpack[EventDict]) -> Extra:
     """A plain product event; needs user_id and event, here or bound."""
-    return _block("event", locals())
+    return _block("event", fields)
 
 
-def begin(
-    *,
-    event: str | None = None,
-    user_id: str | None = None,
-    event_id: str | None = None,
-    input: str | None = None,  # noqa: A002 -- the vocabulary's own word
-    model: str | None = None,
-    convo_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attachments: Sequence[AttachmentDict] | None = None,
-    timestamp: Time | None = None,
-    feature_flags: Mapping[str, str] | None = None,
-) -> Extra:
+def begin(**fields: Unpack[BeginDict]) -> Extra:
     """Opens an interaction; needs user_id and event, here or bound, and an event_id to go on with."""
-    return _block("begin", locals())
+    return _block("begin", fields)
 
 
-def update(
-    *,
-    event_id: str | None = None,
-    event: str | None = None,
-    user_id: str | None = None,
-    input: str | None = None,  # noqa: A002 -- the vocabulary's own word
-    model: str | None = None,
-    convo_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attachments: Sequence[AttachmentDict] | None = None,
-    timestamp: Time | None = None,
-    feature_flags: Mapping[str, str] | None = None,
-) -> Extra:
+def update(**fields: Unpack[UpdateDict]) -> Extra:
     """Changes the interaction event_id: properties merge, attachments are added, the rest replaces."""
-    return _block("update", locals())
+    return _block("update", fields)
 
 
-def finish(
-    *,
-    event_id: str | None = None,
-    output: str | None = None,
-    event: str | None = None,
-    user_id: str | None = None,
-    input: str | None = None,  # noqa: A002 -- the vocabulary's own word
-    model: str | None = None,
-    convo_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attachments: Sequence[AttachmentDict] | None = None,
-    timestamp: Time | None = None,
-    feature_flags: Mapping[str, str] | None = None,
-) -> Extra:
+def finish(**fields: Unpack[FinishDict]) -> Extra:
     """Closes the interaction event_id."""
-    return _block("finish", locals())
+    return _block("finish", fields)
 
 
-def signal(
-    *,
-    name: str,
-    event_id: str | None = None,
-    signal_type: SignalType | None = None,
-    sentiment: Sentiment | None = None,
-    comment: str | None = None,
-    after: str | None = None,
-    attachment_id: str | None = None,
-    properties: Mapping[str, Any] | None = None,
-    timestamp: Time | None = None,
-) -> Extra:
+def signal(**fields: Unpack[SignalDict]) -> Extra:
     """A judgement on the event event_id; without a sentiment Raindrop reads NEGATIVE, so say POSITIVE if it is."""
-    return _block("signal", locals())
+    return _block("signal", fields)
 
 
-def identify(*, traits: Mapping[str, Any], user_id: str | None = None) -> Extra:
+def identify(**fields: Unpack[IdentifyDict]) -> Extra:
     """Traits of a user: names to texts, numbers or truth values."""
-    return _block("identify", locals())
+    return _block("identify", fields)
 
 
-def span(
-    *,
-    kind: SpanKind,
-    name: str,
-    input: Any = None,  # noqa: A002 -- the vocabulary's own word
-    output: Any = None,
-    error: Any = None,
-    start_time: Time | None = None,
-    end_time: Time | None = None,
-    duration_ms: float | None = None,
-    version: int | None = None,
-    properties: Mapping[str, Any] | None = None,
-    attributes: Mapping[str, Any] | None = None,
-    event_id: str | None = None,
-    user_id: str | None = None,
-    event: str | None = None,
-    convo_id: str | None = None,
-    trace_id: str | None = None,
-    span_id: str | None = None,
-    parent_id: str | None = None,
-    provider: str | None = None,
-    model: str | None = None,
-    messages: Sequence[MessageDict] | None = None,
-    input_tokens: int | None = None,
-    output_tokens: int | None = None,
-    tools: Sequence[Any] | None = None,
-) -> Extra:
+def span(**fields: Unpack[SpanDict]) -> Extra:
     """One finished piece of work; durations are milliseconds, ids lowercase hex, tools what the model was offered."""
-    return _block("span", locals())
+    return _block("span", fields)
 
 
-def _block(record_type: RecordType, given: Mapping[str, Any]) -> Extra:
-    return {"raindrop": {"type": record_type, **{key: value for key, value in given.items() if value is not None}}}
+def _block(record_type: RecordType, fields: Mapping[str, Any]) -> Extra:
+    said = {key: value for key, value in fields.items() if value is not None}
+    return {"raindrop": {**said, "type": record_type}}

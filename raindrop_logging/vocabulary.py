@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, TypedDict, get_args
+from typing import Annotated, Any, Final, Literal, Required, TypedDict, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -480,8 +480,8 @@ class EventDict(TypedDict, total=False):
 
     type: RecordType
     event_id: str | None
-    user_id: str
-    event: str
+    user_id: str | None
+    event: str | None
     properties: Mapping[str, Any] | None
     attachments: Sequence[AttachmentDict] | None
     timestamp: str | datetime | float | None
@@ -510,9 +510,9 @@ class SignalDict(TypedDict, total=False):
     """Block of type ``signal``; see `Signal`."""
 
     type: RecordType
-    event_id: str
-    name: str
-    signal_type: SignalType
+    event_id: str | None
+    name: Required[str]
+    signal_type: SignalType | None
     sentiment: Sentiment | None
     comment: str | None
     after: str | None
@@ -525,16 +525,16 @@ class IdentifyDict(TypedDict, total=False):
     """Block of type ``identify``; see `Identify`."""
 
     type: RecordType
-    user_id: str
-    traits: Mapping[str, Any]
+    user_id: str | None
+    traits: Required[Mapping[str, Any]]
 
 
 class SpanDict(TypedDict, total=False):
     """Block of type ``span``; see `Span`."""
 
     type: RecordType
-    kind: SpanKind
-    name: str
+    kind: Required[SpanKind]
+    name: Required[str]
     input: Any
     output: Any
     error: Any

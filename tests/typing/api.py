@@ -15,7 +15,7 @@ log.info("s", extra=extra.signal(event_id="e", name="x", sentiment="GOOD"))  # t
 log.info("s", extra=extra.ai(user_id=5))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 block: AiDict = {"user_id": "u", "event": "chat", "input": "q"}
-wrong: SignalDict = {"nam": "x"}  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportAssignmentType]
+wrong: SignalDict = {"nam": "x"}  # type: ignore[typeddict-item, typeddict-unknown-key]  # pyright: ignore[reportAssignmentType]
 
 handler = RaindropHandler("INFO", write_key="k", upload_interval=0.5, workshop=True)
 RaindropHandler(writekey="k")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
