@@ -8,8 +8,9 @@ flush(), shutdown(), stats()                        of every handler in the proc
 
 from raindrop_logging import extra
 from raindrop_logging._pipeline.stats import FlushResult, Stats
+from raindrop_logging.adapter import RaindropAdapter
 from raindrop_logging.config import load_config
-from raindrop_logging.context import bind
+from raindrop_logging.context import bind, carry, traceparent
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
 from raindrop_logging.filters import HideRaindrop
 from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
@@ -20,15 +21,18 @@ __all__ = [
     "HideRaindrop",
     "InvalidBlockError",
     "MissingExtraError",
+    "RaindropAdapter",
     "RaindropHandler",
     "RaindropLoggingError",
     "SettingsError",
     "Stats",
     "__version__",
     "bind",
+    "carry",
     "extra",
     "flush",
     "load_config",
     "shutdown",
     "stats",
+    "traceparent",
 ]

@@ -11,17 +11,20 @@ PUBLIC = {
     "HideRaindrop",
     "InvalidBlockError",
     "MissingExtraError",
+    "RaindropAdapter",
     "RaindropHandler",
     "RaindropLoggingError",
     "SettingsError",
     "Stats",
     "__version__",
     "bind",
+    "carry",
     "extra",
     "flush",
     "load_config",
     "shutdown",
     "stats",
+    "traceparent",
 }
 
 
