@@ -146,11 +146,16 @@ class Pipeline:
         return FlushResult(sent=after.delivered - before.delivered, left=after.waiting, timed_out=not done)
 
     def _sent(self, deadline: float, *, last_try: bool) -> bool:
-        if last_try:
-            self._primary.hurry()
-        if not self._primary.has_threads and self._primary.requests:
-            self._primary.work_inline(deadline)
-        done = self._primary.wait(deadline)
+        """Wait for the sender; a last try ends the pause that is running, and half-way the one asked for meanwhile."""
+        done = False
+        for until in ((self._clock() + deadline) / 2, deadline) if last_try else (deadline,):
+            if last_try:
+                self._primary.hurry()
+            if not self._primary.has_threads and self._primary.requests:
+                self._primary.work_inline(until)
+            done = self._primary.wait(until)
+            if done:
+                break
         if self._mirror is not None and done:
             self._mirror.wait(min(deadline, self._clock() + MIRROR_TIMEOUT))
         return done
@@ -158,25 +163,35 @@ class Pipeline:
     def shutdown(self, timeout: float, *, final: bool = False) -> FlushResult:
         """Send what can be sent in time, end the threads, count and tell what is lost.
 
-        A later record starts anew; at the ``final`` end of the process what was logged meanwhile is lost too.
+        Records that others log meanwhile are no part of it: they keep the threads going, or start them anew; only at
+        the ``final`` end of the process they have to be in time as well.
         """
+        deadline = self._clock() + timeout
         result = self.flush(timeout, last_try=True)
+        while final and result.left and not result.timed_out:
+            result = self.flush(deadline - self._clock(), last_try=True)
         self._listener.stop(timeout=_LISTENER_SECONDS)
         with self._listener.driving:
-            lost = self._primary.stop() + self._assembler.records + self._batcher.records
-            lost += self._emptied() if final else 0
-            if self._mirror is not None:
-                self._mirror.stop()
-            self._build_what_holds_records()
+            newer = not final and not result.timed_out and self.stats().waiting > 0
+            lost = 0 if newer else self._discarded(with_queue=final)
         if lost:
             self.ledger.drop("exit", lost)
             self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
         self.diagnostics.tell(last_chance=True)
-        if len(self.queue):
+        if newer or len(self.queue):
             self._listener.start()
         elif not self.users:
             _forget(self)
         return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
+
+    def _discarded(self, *, with_queue: bool) -> int:
+        """End the senders and empty the stages; the records that are lost by it."""
+        lost = self._primary.stop() + self._assembler.records + self._batcher.records
+        lost += self._emptied() if with_queue else 0
+        if self._mirror is not None:
+            self._mirror.stop()
+        self._build_what_holds_records()
+        return lost
 
     def _emptied(self) -> int:
         taken = 0
