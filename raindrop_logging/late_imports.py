@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import Final
 
 _IMPORT_SECONDS = 10.0
@@ -27,7 +28,8 @@ class _NotAcrossFork:
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        with suppress(RuntimeError):  # the block forked, and this is the child, whose lock is new
+            self._lock.release()
 
     def before_fork(self) -> None:
         self._forking = self._lock.acquire(timeout=_IMPORT_SECONDS)

@@ -524,3 +524,13 @@ def test_a_2xx_counts_whatever_becomes_of_its_body() -> None:
     log.warning("ai", extra={"raindrop": AI})
     assert handler.flush(5)
     assert (handler.stats().delivered, handler.stats().requests) == (1, 1)
+
+
+def test_a_handler_that_replaces_an_equal_one_record_by_record_loses_none(recorder: Recorder) -> None:
+    """A pipeline whose last handler went away is taken over by the next equal one, whatever it has in hand."""
+    for _ in range(300):
+        handler = RaindropHandler(write_key="rk_swapped", endpoint=recorder.endpoint)
+        handler.handle(logging.makeLogRecord({"name": "shop", "raindrop": AI}))
+        del handler
+    assert raindrop_logging.flush(5)
+    assert len({item["event_id"] for item in recorder.items("events/track")}) == 300

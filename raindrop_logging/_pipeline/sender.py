@@ -113,8 +113,9 @@ class Sender:
 
     @property
     def records(self) -> int:
-        """Log records not settled yet."""
-        return self._outbox.records
+        """Log records not settled yet; never between an answer and what follows from it."""
+        with self._changed:
+            return self._outbox.records
 
     @property
     def nbytes(self) -> int:
@@ -315,12 +316,12 @@ def _headers(receiver: Receiver) -> dict[str, str]:
 
 
 def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
-    with not_across_fork:
+    with not_across_fork:  # httpx imports more when a transport is made
         import httpx
 
-    limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-    proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
-    return httpx.HTTPTransport(verify=receiver.verify, limits=limits, proxy=proxy)
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+        proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
+        return httpx.HTTPTransport(verify=receiver.verify, limits=limits, proxy=proxy)
 
 
 def _proxy_of_environment(endpoint: str) -> str | None:

@@ -119,6 +119,11 @@ class Pipeline:
             return "off"
         return None if settings.write_key or settings.workshop else "no_destination"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a thread, or something for one to do."""
+        return self._listener.is_alive or self.stats().waiting > 0
+
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot on the caller's thread."""
         self.queue.put(snapshot)
@@ -182,7 +187,7 @@ class Pipeline:
             self._listener.start()
         elif not self.users:
             _forget(self)
-        return FlushResult(sent=result.sent, left=lost, timed_out=result.timed_out)
+        return FlushResult(sent=result.sent, left=lost + len(self.queue), timed_out=result.timed_out)
 
     def _discarded(self, *, with_queue: bool) -> int:
         """End the senders and empty the stages; the records that are lost by it."""
@@ -344,10 +349,11 @@ def pipeline_for(user: object, settings: Settings, transport: httpx.BaseTranspor
     """The pipeline of a handler: handlers with equal settings share one, however often logging is configured."""
     key = (settings, transport)
     with _pipelines_lock:
+        for unused in [key for key, found in _pipelines.items() if not found.users and not found.is_running]:
+            del _pipelines[
+                unused
+            ]  # one that runs ends itself when it is at rest: its listener may have a record in hand
         pipeline = _pipelines.get(key)
-        if pipeline is not None and not pipeline.users and not pipeline.stats().waiting:
-            pipeline.retire()
-            pipeline = None
         if pipeline is None:
             pipeline = _pipelines[key] = Pipeline(settings, transport=transport)
         pipeline.users.add(user)
