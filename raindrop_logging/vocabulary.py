@@ -557,6 +557,3 @@ class SpanDict(TypedDict, total=False):
     input_tokens: int | None
     output_tokens: int | None
     tools: Sequence[Any] | None
-
-
-BlockDict = EventDict | BeginDict | FinishDict | SignalDict | IdentifyDict | SpanDict

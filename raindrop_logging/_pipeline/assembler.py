@@ -152,23 +152,17 @@ class Assembler:
         return []
 
     def _change(self, entry: Entry, now: float) -> list[Told]:
-        interaction = self._open.get(entry.event_id)
+        interaction = self._joined(entry, now)
         if interaction is None:
-            if entry.event_id in self._closed:
-                return [self._revision(entry)]
-            interaction = self._opened(entry)
-        self._merge(interaction, entry, now)
+            return [self._revision(entry)]
         if interaction.due is None:
             self._schedule(interaction, now)
         return self._evicted()
 
     def _finish(self, entry: Entry, now: float) -> list[Told]:
-        interaction = self._open.get(entry.event_id)
+        interaction = self._joined(entry, now)
         if interaction is None:
-            if entry.event_id in self._closed:
-                return [self._revision(entry)]
-            interaction = self._opened(entry)
-        self._merge(interaction, entry, now)
+            return [self._revision(entry)]
         self._forget(interaction)
         self._remember(_Closed(interaction.block, interaction.timestamp, interaction.trace_id), entry.event_id)
         final = self._told(interaction, interaction.block, pending=False)
@@ -176,9 +170,14 @@ class Assembler:
 
     # ---- one interaction
 
-    def _opened(self, entry: Entry) -> _Open:
-        interaction = _Open(entry, resumed=entry.type != "begin")
-        self._open[entry.event_id] = interaction
+    def _joined(self, entry: Entry, now: float) -> _Open | None:
+        """The interaction with this entry merged in, opened if it is new; None where it has ended already."""
+        interaction = self._open.get(entry.event_id)
+        if interaction is None:
+            if entry.event_id in self._closed:
+                return None
+            interaction = self._open[entry.event_id] = _Open(entry, resumed=entry.type != "begin")
+        self._merge(interaction, entry, now)
         return interaction
 
     def _merge(self, interaction: _Open, entry: Entry, now: float) -> None:
