@@ -1,38 +1,93 @@
 """Log calls that become Raindrop events, signals, interactions and spans.
 
-logging.config.dictConfig({"version": 1, ...})      RaindropHandler, or load_config(path)
+logging.config.dictConfig({"version": 1, ...})      RaindropHandler, load_config(path), or init(write_key) in code
 log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
 with bind(user_id=..., convo_id=...): ...           fields for every record made inside
+begin(...), Interaction, resume_interaction         step by step; each step is a log record
+track_ai, track, track_signal, identify             one record each
+@interaction, @task, @tool; task_span, tool_span, llm_span, start_span, current_span, Tracer      spans
+resume_subagent, carry, traceparent                 across threads and processes
 flush(), shutdown(), stats()                        of every handler in the process
 """
 
 from raindrop_logging import extra
 from raindrop_logging._pipeline.stats import FlushResult, Stats
 from raindrop_logging.adapter import RaindropAdapter
+from raindrop_logging.attach import init, set_debug_logs, set_redact_pii
+from raindrop_logging.carrier import Carrier
 from raindrop_logging.config import load_config
 from raindrop_logging.context import bind, carry, traceparent
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
 from raindrop_logging.filters import HideRaindrop
 from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
+from raindrop_logging.interactions import (
+    Interaction,
+    begin,
+    identify,
+    resume_interaction,
+    track,
+    track_ai,
+    track_signal,
+)
+from raindrop_logging.span import LlmSpan, Span
+from raindrop_logging.subagents import SubagentRun, resume_subagent
+from raindrop_logging.tracing import (
+    Tracer,
+    current_span,
+    interaction,
+    llm_span,
+    start_span,
+    task,
+    task_span,
+    tool,
+    tool_span,
+)
 from raindrop_logging.version import __version__
 
+track_event = track
+
 __all__ = [
+    "Carrier",
     "FlushResult",
     "HideRaindrop",
+    "Interaction",
     "InvalidBlockError",
+    "LlmSpan",
     "MissingExtraError",
     "RaindropAdapter",
     "RaindropHandler",
     "RaindropLoggingError",
     "SettingsError",
+    "Span",
     "Stats",
+    "SubagentRun",
+    "Tracer",
     "__version__",
+    "begin",
     "bind",
     "carry",
+    "current_span",
     "extra",
     "flush",
+    "identify",
+    "init",
+    "interaction",
+    "llm_span",
     "load_config",
+    "resume_interaction",
+    "resume_subagent",
+    "set_debug_logs",
+    "set_redact_pii",
     "shutdown",
+    "start_span",
     "stats",
+    "task",
+    "task_span",
+    "tool",
+    "tool_span",
     "traceparent",
+    "track",
+    "track_ai",
+    "track_event",
+    "track_signal",
 ]

@@ -1,4 +1,4 @@
-"""Fields bound to the running code, so that every record made inside carries them.
+"""What the running code is about: bound fields, the open interaction and the open span, for every record made inside.
 
 `bind` is for a request, a job or a turn: what it binds is read when a record is made, on the thread or task that made
 it, and never later. `carry` takes it along to an executor or a thread, `traceparent` to another process.
@@ -9,20 +9,155 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token, copy_context
+from logging import Logger
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
+from msgspec import Struct
+
+from raindrop_logging._pipeline.entries import ABOUT
+from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event, uuid_text
 from raindrop_logging.plain import plain, text_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Scope = Mapping[str, Any]
+_DEEPEST = 32
+"""Interactions that one context may hold open inside one another; a loop that never finishes its own must not grow."""
 
-_scope: ContextVar[Scope | None] = ContextVar("raindrop_scope", default=None)
-current_scope: Final = _scope.get
-"""The bound fields of this context, or None; the mapping is never changed once bound."""
+
+class Turn:
+    """One interaction as the code around it sees it, shared by every context that it reaches.
+
+    It opens with its begin, or with the root span that a begin is expected in, and says its ids until it is finished.
+    Attributes are set whole, never changed in place, so that any thread may read them.
+
+    Attributes:
+        event_id, user_id, event, convo_id: whose it is; said once it is ``begun``.
+        trace_id, parent_id: the one trace of all its spans, and the span of another process that it continues.
+        attributes: OpenTelemetry attributes of every span inside.
+        logger: where its records and spans go; None for the default one.
+        tools: what its model spans were offered unless they say it themselves; None where nobody said.
+        finished: it says its ids to nothing new.
+        outer, outer_span: the interaction and the span that are open again once this one is finished.
+        depth: how many there are around it.
+    """
+
+    __slots__ = (
+        "about",
+        "attributes",
+        "begun",
+        "convo_id",
+        "depth",
+        "event",
+        "event_id",
+        "finished",
+        "logger",
+        "outer",
+        "outer_span",
+        "parent_id",
+        "tools",
+        "trace_id",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        trace_id: str | None = None,
+        parent_id: str | None = None,
+        outer: Turn | None = None,
+        outer_span: Any = None,
+    ) -> None:
+        self.event_id = uuid_text(mint_bits(128))
+        self.user_id: str | None = None
+        self.event: str | None = None
+        self.convo_id: str | None = None
+        self.trace_id = trace_id or trace_id_of_event(self.event_id)
+        self.parent_id = parent_id
+        self.attributes: Mapping[str, Any] = {}
+        self.tools: tuple[Any, ...] | None = None
+        self.logger: Logger | None = None
+        self.about: Mapping[str, str] | None = None
+        self.begun = False
+        self.finished = False
+        self.outer = outer if outer is not None and outer.depth < _DEEPEST else None
+        self.outer_span = outer_span
+        self.depth: int = self.outer.depth + 1 if self.outer is not None else 0
+
+    def begin(self, *, event_id: str | None, user_id: str | None, event: str | None, convo_id: str | None) -> None:
+        """Say from now on whose interaction it is."""
+        self.event_id = event_id or self.event_id
+        self.user_id, self.event, self.convo_id = user_id, event, convo_id
+        self.begun = True
+        said = {**self.ids(), "trace_id": self.trace_id}
+        self.about = {key: value for key, value in said.items() if value is not None}
+
+    def ids(self) -> dict[str, str | None]:
+        """Event, user and conversation, as every record about it repeats them; nothing before its begin."""
+        if not self.begun:
+            return {}
+        return {"event_id": self.event_id, "user_id": self.user_id, "event": self.event, "convo_id": self.convo_id}
+
+
+class Scope(Struct, frozen=True):
+    """What one stretch of code is about; an inner one replaces it, nothing changes it.
+
+    ``fields`` are what is bound. ``turn`` and ``span`` are as they were when it began: ask `open` what they are now.
+    """
+
+    fields: Mapping[str, Any] = {}
+    turn: Turn | None = None
+    span: Any = None
+
+    def open(self) -> tuple[Turn | None, Any]:
+        """The innermost interaction that is not finished, and the innermost span; None where there is none."""
+        turn, span = self.turn, self.span
+        while turn is not None and turn.finished:
+            span = turn.outer_span if span is None else span
+            turn = turn.outer
+        return turn, span
+
+
+_NOWHERE: Final = Scope()
+_scope: ContextVar[Scope] = ContextVar("raindrop_scope", default=_NOWHERE)
+here: Final = _scope.get
+enter: Final = _scope.set
+"""``here()`` is this context's `Scope`; ``enter(scope)`` makes another the current one until `leave`."""
+
+
+def leave(token: Token[Scope]) -> bool:
+    """Back to the scope before; false where the code has moved to another context meanwhile, which has its own."""
+    with suppress(ValueError):
+        _scope.reset(token)
+        return True
+    return False
+
+
+@contextmanager
+def within(scope: Scope) -> Iterator[None]:
+    """Make a scope the current one for a block."""
+    token = enter(scope)
+    try:
+        yield
+    finally:
+        leave(token)
+
+
+def current_scope() -> Mapping[str, Any] | None:
+    """What a record made here may take: what is bound, the open span's ids, and under `ABOUT` the interaction's."""
+    scope = _scope.get()
+    if scope.turn is None and scope.span is None:
+        return None if scope is _NOWHERE else scope.fields
+    turn, span = scope.open()
+    said = dict(scope.fields)
+    if span is not None:
+        said |= {"trace_id": span.trace_id, "span_id": span.span_id}
+    if turn is not None and turn.about is not None:
+        said[ABOUT] = turn.about
+    return said
 
 
 class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@bind(user_id=...)`
@@ -33,7 +168,7 @@ class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@b
     Args:
         user_id: whose request it is. This and the next three are texts; anything else is bound as its text.
         convo_id: the conversation.
-        event_id: the event that the records inside are about.
+        event_id: the event that the records inside are about, instead of an interaction that is open around them.
         event: name of the event.
         properties: merged with the record's own, key by key.
         traceparent: the W3C header of an incoming request: spans inside continue its trace. A header that is none is
@@ -54,18 +189,20 @@ class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@b
         fields: dict[str, Any] = {key: text_of(value, str) for key, value in given.items() if value is not None}
         self._fields = fields | _continued(traceparent)
         self._properties = plain(properties) if properties else None
-        self._tokens: list[Token[Scope | None]] = []
+        self._tokens: list[Token[Scope]] = []
 
     def __enter__(self) -> Self:
-        outer = _scope.get() or {}
-        bound = {**outer, **self._fields}
+        scope = _scope.get()
+        bound = {**scope.fields, **self._fields}
         if self._properties is not None:
-            bound["properties"] = _merged(outer.get("properties", {}), self._properties)
-        self._tokens.append(_scope.set(bound))
+            bound["properties"] = _merged(scope.fields.get("properties", {}), self._properties)
+        turn = None if "event_id" in self._fields else scope.turn
+        inner = Scope(bound) if "trace_id" in self._fields else Scope(bound, turn, scope.span)
+        self._tokens.append(enter(inner))
         return self
 
     def __exit__(self, *_: object) -> None:
-        _scope.reset(self._tokens.pop())
+        leave(self._tokens.pop())
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -123,7 +260,20 @@ def _continued(header: str | None) -> dict[str, str]:
 
 
 def traceparent() -> str | None:
-    """The W3C header that continues the bound trace in another process; None where no trace is bound."""
-    scope = _scope.get() or {}
-    trace_id, span_id = scope.get("trace_id"), scope.get("span_id")
-    return f"00-{trace_id}-{span_id}-01" if trace_id and span_id else None
+    """The W3C header that continues this trace in another process.
+
+    Of the open span; else of the open interaction, as if of a span around all of its own; None where there is neither.
+    """
+    scope = _scope.get()
+    turn, span = scope.open()
+    if span is not None:
+        return str(span.traceparent)
+    trace_id, parent_id = scope.fields.get("trace_id"), scope.fields.get("span_id")
+    if turn is not None and turn.begun:
+        trace_id, parent_id = turn.trace_id, turn.parent_id or root_span_id(turn)
+    return f"00-{trace_id}-{parent_id}-01" if trace_id and parent_id else None
+
+
+def root_span_id(turn: Turn) -> str:
+    """A span id that stands for the interaction itself, where a header or another tracer needs one."""
+    return span_id(int(turn.trace_id, 16))

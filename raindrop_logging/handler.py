@@ -50,6 +50,9 @@ class RaindropHandler(logging.Handler):
         SettingsError: a key is unknown or its value breaks a rule; the message names both.
     """
 
+    takes_blocks = True
+    """What looks for a handler that hears a block finds this one, however it is wrapped or subclassed."""
+
     writes_lines = False
     """It shows no one what it handles, so trouble is also told where others would hear it."""
 

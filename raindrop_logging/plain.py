@@ -7,10 +7,12 @@ Touches: the value, to read it once
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -19,6 +21,9 @@ MAX_DEPTH = 32
 MAX_VALUES = 10_000
 MAX_REPR = 1_000
 """Bounds on what one odd value may cost: nesting, values in all, characters of a repr."""
+
+MAX_STACK = 20_000
+"""Characters of an exception's stack that are kept, from its end."""
 
 _LISTS = (list, tuple, AbstractSet, deque)
 
@@ -94,6 +99,16 @@ class _Reader:
         return known if known.__class__ in (str, bytes) else self.read(known, depth + 1)
 
 
+def frozen(value: Any) -> Any:
+    """A copy in plain values, which the value's later changes do not reach."""
+    if value.__class__ in (str, int, float, bool, NoneType):
+        return value
+    try:
+        return _decode(_encode(value))
+    except Exception:  # noqa: BLE001 -- what the value does when it is read costs it its own shape only
+        return plain(value)
+
+
 def unknown(value: Any) -> Any:
     """What msgspec has no word for, one step plainer: containers as dict or list, objects by what they offer."""
     if isinstance(value, Mapping):
@@ -110,6 +125,9 @@ def unknown(value: Any) -> Any:
 _TO_PLAIN = ("model_dump", "tolist")
 """How pydantic models and numpy values say themselves in plain values."""
 
+_encode = msgspec.msgpack.Encoder(enc_hook=unknown).encode
+_decode = msgspec.msgpack.Decoder().decode
+
 
 def text_of(value: Any, say: Callable[[Any], Any]) -> str:
     """``str`` or ``repr`` of anything, bounded; a failing one is said, not raised."""
@@ -119,6 +137,15 @@ def text_of(value: Any, say: Callable[[Any], Any]) -> str:
         return f"<{type(value).__name__}, its {getattr(say, '__name__', 'text')} raised {type(error).__name__}>"
     text = text if isinstance(text, str) else str(type(value))
     return clean(text if len(text) <= MAX_REPR else text[:MAX_REPR] + "...")
+
+
+def error_text(error: BaseException) -> dict[str, str]:
+    """An exception as {type, message, stack}, each bounded; it keeps no frame alive."""
+    try:
+        stack = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 -- an exception may fail to format itself
+        stack = ""
+    return {"type": type(error).__qualname__, "message": text_of(error, str), "stack": clean(stack[-MAX_STACK:])}
 
 
 def clean(text: str) -> str:

@@ -7,7 +7,6 @@ Touches: the caller's values, to read them once; the clock, where a hand-made re
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from logging import LogRecord
 from typing import Any
@@ -15,11 +14,8 @@ from typing import Any
 import msgspec
 
 from raindrop_logging._pipeline.entries import SNAPSHOT_OVERHEAD, ErrorText, Snapshot, Source
-from raindrop_logging.plain import clean, plain, text_of, unknown
+from raindrop_logging.plain import error_text, plain, unknown
 from raindrop_logging.vocabulary import RECORD_TYPES
-
-MAX_STACK = 20_000
-"""Characters of an exception's stack that are kept, from its end."""
 
 _WORDS = frozenset(RECORD_TYPES)
 _encode = msgspec.msgpack.Encoder(enc_hook=unknown).encode
@@ -51,10 +47,4 @@ def _word(record: LogRecord, block: Any) -> str | None:
 def _error_of(exc_info: Any) -> ErrorText | None:
     """Type, message and stack of ``exc_info`` (which a hand-made record may hold as anything), each bounded."""
     error = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) > 1 else exc_info
-    if not isinstance(error, BaseException):
-        return None
-    try:
-        stack = "".join(traceback.format_exception(error))
-    except Exception:  # noqa: BLE001 -- an exception may fail to format itself
-        stack = ""
-    return ErrorText(type(error).__qualname__, text_of(error, str), clean(stack[-MAX_STACK:]))
+    return ErrorText(**error_text(error)) if isinstance(error, BaseException) else None

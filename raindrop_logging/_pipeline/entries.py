@@ -53,6 +53,9 @@ class Snapshot(Struct, frozen=True):
     nbytes: int
 
 
+ABOUT = "about"
+"""Key of a snapshot's scope that holds the open interaction's ids; only records about an interaction take them all."""
+
 SNAPSHOT_OVERHEAD = 320
 """Bytes of a snapshot beside its block and its error: the Struct, its float, its id bits, its source."""
 

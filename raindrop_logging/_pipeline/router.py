@@ -8,13 +8,13 @@ Touches: nothing (pure)
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline.entries import Entry, ErrorText, Refusal, Snapshot
+from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot
 from raindrop_logging.errors import InvalidBlockError
 from raindrop_logging.vocabulary import (
     RECORD_TYPES,
@@ -47,6 +47,11 @@ CONTEXT_KEYS = (
 )
 """What a scope or the defaults may fill in, where a record type knows the key and the block leaves it out."""
 
+_ABOUT_AN_EVENT = frozenset({"signal", "update", "finish", "span"})
+"""Types that belong to the interaction around them; every other record only happens in it, to the same person."""
+
+_PERSON = ("user_id", "convo_id")
+
 _OWN_ID_ONLY: dict[str, frozenset[str]] = {"span": frozenset({"span_id"}), "begin": frozenset({"event_id"})}
 """Keys that a scope holds for others: a span is not the span around it, a new interaction is not the old one."""
 
@@ -73,11 +78,11 @@ class Router:
             return Refusal("invalid", str(error), snapshot.source)
 
     def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot) -> Entry:
-        scope = snapshot.scope
-        if scope:
-            _fill(record_type, block, scope)
-        if self._defaults:
-            _fill(record_type, block, self._defaults)
+        scope = snapshot.scope or _NOTHING
+        nearer, farther = _about(record_type, block, scope)
+        for context in (nearer, scope, farther, self._defaults):
+            if context:
+                _fill(record_type, block, context)
         if snapshot.error is not None:
             _add_error(record_type, block, snapshot.error)
         if _may_hold_bytes(snapshot.block):
@@ -86,7 +91,7 @@ class Router:
         given = getattr(block, "timestamp", None)
         timestamp = instant("the record's time", snapshot.created) if given is None else instant("timestamp", given)
         event_id = getattr(block, "event_id", None) or identifiers.uuid_text(snapshot.bits)
-        trace_id = _trace_id(record_type, block, scope, event_id)
+        trace_id = _trace_id(record_type, block, (scope, nearer), event_id)
         return Entry(record_type, block, event_id, trace_id, timestamp, snapshot.source, snapshot.bits)
 
 
@@ -100,6 +105,24 @@ def _type_of(snapshot: Snapshot) -> RecordType:
     if not isinstance(word, str) or word not in _DECODE:
         raise InvalidBlockError(f"'type' is {shown(word)}: allowed is {' | '.join(RECORD_TYPES)}")
     return word
+
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+def _about(
+    record_type: RecordType, block: Any, scope: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What the open interaction says to this record, as nearer and as farther than what is bound.
+
+    All of it to a record about that interaction; only who it is with to a record that happens in it.
+    """
+    about = scope.get(ABOUT)
+    if about is None:
+        return _NOTHING, _NOTHING
+    if record_type not in _ABOUT_AN_EVENT:
+        return _NOTHING, {key: about[key] for key in _PERSON if key in about}
+    return (about, _NOTHING) if block.event_id in (None, about["event_id"]) else (_NOTHING, _NOTHING)
 
 
 def _fill(record_type: RecordType, block: Any, context: Mapping[str, Any]) -> None:
@@ -161,7 +184,7 @@ MAX_BINARY = 768
 """Bytes of a binary value that are shown; enough to recognise it, too few to fill an event."""
 
 
-def _trace_id(record_type: RecordType, block: Any, scope: Mapping[str, Any] | None, event_id: str) -> str:
-    own = getattr(block, "trace_id", None) if record_type == "span" else None
-    bound = scope.get("trace_id") if scope else None
+def _trace_id(record_type: RecordType, block: Any, contexts: Iterable[Mapping[str, Any]], event_id: str) -> str:
+    own = block.trace_id if record_type == "span" else None
+    bound = next((context["trace_id"] for context in contexts if context.get("trace_id")), None)
     return own or bound or identifiers.trace_id_of_event(event_id)

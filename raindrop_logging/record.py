@@ -1,0 +1,67 @@
+"""Make one log record of one block: on which logger, at which level, and whether anybody will hear it.
+
+Everything that `interactions` and `tracing` say goes through here, so levels, filters and every other handler of the
+logging configuration apply to it as to a log call written by hand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from logging.handlers import QueueHandler
+from typing import Any, Final
+
+from raindrop_logging._pipeline.stats import tell_operator
+from raindrop_logging.context import Scope, within
+
+default_logger: Final = logging.getLogger("raindrop")
+"""Where records go that were given no logger. Its level is INFO unless the logging configuration says otherwise."""
+
+if default_logger.level == logging.NOTSET:
+    default_logger.setLevel(logging.INFO)
+
+_told: list[bool] = []
+"""Whether the first record found a handler of ours, or the operator was told that it did not."""
+
+
+def say(
+    logger: logging.Logger | None,
+    block: Mapping[str, Any],
+    scope: Scope,
+    text: str,
+    *args: object,
+    stacklevel: int = 1,
+) -> None:
+    """Log a block as INFO, with ``scope`` as what it is about, wherever the caller is now.
+
+    Args:
+        logger: where to; `default_logger` if None.
+        block: the block; what is None is left out.
+        scope: the fields that are bound for it.
+        text, args: the message, for people who read the log.
+        stacklevel: frames between the code that the record should name and this function.
+    """
+    logger = default_logger if logger is None else logger
+    if logger is default_logger:
+        # A dictConfig disables every logger it does not name; this one is no module's, so it is never meant.
+        logger.disabled = False
+    if not _told:
+        _told.append(is_heard(logger))
+        if not _told[0]:
+            tell_operator(f"no RaindropHandler hears the logger '{logger.name}' at INFO: {_REMEDY}")
+    said = {key: value for key, value in block.items() if value is not None}
+    with within(scope):
+        logger.info(text, *args, extra={"raindrop": said}, stacklevel=stacklevel + 1)
+
+
+_REMEDY: Final = "attach one to it or to the root logger (dictConfig, or raindrop_logging.init())"
+
+
+def is_heard(logger: logging.Logger) -> bool:
+    """Whether a RaindropHandler, or a queue that may lead to one, gets what this logger logs at INFO."""
+    node: logging.Logger | None = logger if logger.isEnabledFor(logging.INFO) else None
+    while node is not None:
+        if any(getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)) for handler in node.handlers):
+            return True
+        node = node.parent if node.propagate else None
+    return False

@@ -1,0 +1,336 @@
+"""A span: one piece of work in an interaction or outside one, and one log record when it ends.
+
+Spans nest by context (`raindrop_logging.context`), share the trace of the interaction that they are in, and are
+OpenTelemetry's current span while they are open (`raindrop_logging.otel_context`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import Token
+from datetime import datetime
+from typing import Any, Final, Self, TypedDict
+
+from raindrop_logging import otel_context
+from raindrop_logging.context import Scope, Turn, enter, leave, root_span_id
+from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
+from raindrop_logging.plain import error_text, frozen
+from raindrop_logging.record import say
+from raindrop_logging.vocabulary import SpanKind
+
+Time = datetime | str | float
+"""A datetime, ISO 8601 text, or seconds since 1970; without a zone it is UTC."""
+
+Failure = BaseException | str | Mapping[str, Any]
+"""What failed: an exception, its message, or {type, message, stack}."""
+
+
+class SpanOptions(TypedDict, total=False):
+    """What every way to open a span understands beside its name.
+
+    ``trace_content=False`` keeps inputs, outputs, messages and tools out; ``suppress_tracing=True`` leaves out the
+    span and all inside it.
+    """
+
+    version: int | None
+    input: Any
+    properties: Mapping[str, Any] | None
+    attributes: Mapping[str, Any] | None
+    parent: Span | None
+    start_time: Time | None
+    logger: logging.Logger | None
+    trace_content: bool
+    suppress_tracing: bool
+
+
+class LlmOptions(SpanOptions, total=False):
+    """What a model span understands beside."""
+
+    model: str | None
+    provider: str | None
+    messages: Sequence[Mapping[str, Any]] | None
+    tools: Sequence[Any] | None
+
+
+class Span:
+    """One piece of work that is going on; made by `task_span`, `tool_span`, `start_span` and their like.
+
+    A context manager, sync and async, inside which it is the current span. Or ended by hand, in any thread or task,
+    by `end` or `end_at`; what is set after its end changes nothing. No method raises for what it is given.
+
+    Attributes:
+        kind, name: as it was opened.
+        turn: the interaction it belongs to, if it is begun.
+        mirror: the same span on OpenTelemetry's side.
+        trace_id, span_id, parent_id: lowercase hex; parent_id is None for a root.
+    """
+
+    def __init__(self, kind: SpanKind, name: str, turn: Turn, scope: Scope, options: SpanOptions) -> None:
+        """Use `raindrop_logging.start_span` and its like; ``scope`` is where it starts."""
+        self.kind: Final = kind
+        self.name: Final = name
+        self.turn: Final = turn
+        self.is_muted: Final = options.get("suppress_tracing", False) or getattr(scope.span, "is_muted", False)
+        self._has_content = options.get("trace_content", True)
+        self._logger = options.get("logger")
+        self._scope = scope
+        self._clock = time.perf_counter()
+        self._opened = time.time()
+        self._start_time = options.get("start_time")
+        self._said: dict[str, Any] = {"version": options.get("version")}
+        self._properties: dict[str, Any] = {}
+        self._attributes: dict[str, Any] = {}
+        self._entered: list[tuple[Token[Scope], Any]] = []
+        self._open = [True]
+        self._is_told = False
+        parent = options.get("parent")
+        self.trace_id: str
+        self.span_id: str
+        self.parent_id: Final = parent.span_id if parent is not None else _parent_of(turn, scope)
+        ids = (turn.trace_id if parent is None else parent.trace_id, span_id(mint_bits(64)))
+        self.mirror: Final = None if self.is_muted else self._mirrored(ids, parent)
+        self.trace_id, self.span_id = ids if self.mirror is None else self.mirror.ids
+        if not turn.begun:
+            turn.trace_id = self.trace_id
+        self._record_options(options)
+
+    def _mirrored(self, ids: tuple[str, str], parent: Span | None) -> otel_context.Mirror | None:
+        around = self.parent_id or (root_span_id(self.turn) if self.turn.begun else None)
+        above = parent.mirror if parent is not None else None
+        return otel_context.mirrored(self.name, self.kind, ids, start=self._opened, parent_id=around, parent=above)
+
+    def _record_options(self, options: SpanOptions) -> None:
+        self.record_input(options.get("input"))
+        self.set_properties(options.get("properties") or {})
+        self.set_attributes(options.get("attributes") or {})
+
+    # ---- what it says
+
+    @property
+    def event_id(self) -> str | None:
+        """Of the interaction it belongs to; None outside any."""
+        return self.turn.event_id if self.turn.begun else None
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header with which another process continues from here."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+    def record_input(self, data: Any) -> None:
+        """What went in: text, or any value; it is copied now. None changes nothing."""
+        self._set_content("input", data)
+
+    def record_output(self, data: Any) -> None:
+        """What came out; as `record_input`."""
+        self._set_content("output", data)
+
+    set_input = record_input
+    set_output = record_output
+
+    def set_io(self, input: Any = None, output: Any = None) -> None:  # noqa: A002 -- the official SDKs' name
+        """Both at once."""
+        self.record_input(input)
+        self.record_output(output)
+
+    def set_property(self, key: str, value: Any) -> None:
+        """One property; see `set_properties`."""
+        self._properties[key] = frozen(value)
+
+    def set_properties(self, properties: Mapping[str, Any]) -> None:
+        """Properties of the interaction's association, merged key by key."""
+        self._merge(self._properties, "properties", properties)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """OpenTelemetry attributes: texts, numbers, truth values, or lists of one of them."""
+        self._merge(self._attributes, "attributes", attributes)
+
+    def set_model(self, model: str) -> None:
+        """Name of the model that did the work."""
+        self._said["model"] = model
+
+    def set_error(self, error: Failure) -> None:
+        """Mark the work as failed; an exception is taken with its type, message and stack."""
+        self._said["error"] = error_text(error) if isinstance(error, BaseException) else frozen(error)
+
+    def _set_content(self, key: str, data: Any) -> None:
+        if data is not None and self._has_content:
+            self._said[key] = frozen(data)
+
+    def _merge(self, into: dict[str, Any], key: str, more: Any) -> None:
+        """Merge a mapping; what is none is kept for the record to be refused by name."""
+        if isinstance(more, Mapping):
+            into.update(frozen(more))
+        else:
+            self._said[key] = frozen(more)
+
+    # ---- while it is open
+
+    def __enter__(self) -> Self:
+        mirror = self.mirror
+        token = enter(Scope(self._scope.fields, self.turn, self))
+        self._entered.append((token, mirror.enter() if mirror is not None else None))
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._leave()
+        self.end(error, stacklevel=2)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        self._leave()
+        self.end(error, stacklevel=2)
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Make it the current span for a block, and leave it open."""
+        self.__enter__()
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        token, other = self._entered.pop()
+        if leave(token) and self.mirror is not None:
+            self.mirror.leave(other)
+
+    def end(self, error: Failure | None = None, *, stacklevel: int = 1) -> None:
+        """End it now and log it, once; a further end changes nothing.
+
+        Args:
+            error: what failed, if it did.
+            stacklevel: as in the logging module.
+        """
+        end = self._opened + (time.perf_counter() - self._clock)
+        self._end(end, end, error, stacklevel + 1)
+
+    def end_at(self, end_time: Time, error: Failure | None = None) -> None:
+        """End it at the given time, for work that is told of later."""
+        seconds = end_time if isinstance(end_time, int | float) else None
+        self._end(end_time, seconds or time.time(), error, 2)
+
+    def tell(self, output: Any, error: Failure | None, *, duration_ms: float | None, end_time: Time | None) -> None:
+        """End it as work that is over already: how it went, and when it was.
+
+        Args:
+            output, error: as `record_output` and `end`.
+            duration_ms: how long it took; counted from its start_time, else back from ``end_time``.
+            end_time: when it ended; absent, its start and its duration say it, else it is now.
+        """
+        self.record_output(output)
+        self._said["duration_ms"] = duration_ms
+        self._is_told = True
+        self._end(end_time, time.time(), error, 3)
+
+    def _end(self, end_time: Time | None, seconds: float, error: Failure | None, stacklevel: int) -> None:
+        try:
+            self._open.pop()  # atomic: of two threads that end it, one does
+        except IndexError:
+            return
+        if error is not None and not isinstance(error, GeneratorExit):
+            self.set_error(error)
+        block = self._block(end_time)
+        if self.mirror is not None:
+            failure = block.get("error")
+            told = failure if isinstance(failure, dict) else {"message": str(failure)} if failure else None
+            self.mirror.end({**self._properties, **self._attributes}, told, seconds)
+        if not self.is_muted:
+            around = Scope({key: value for key, value in self._scope.fields.items() if key not in _OWN_IDS})
+            text = "%s %s" if block.get("error") is None else "%s %s failed"
+            say(self._logger or self.turn.logger, block, around, text, self.kind, self.name, stacklevel=stacklevel + 1)
+
+    def _block(self, end_time: Time | None) -> dict[str, Any]:
+        turn = self.turn
+        block = {
+            "type": "span",
+            "kind": self.kind,
+            "name": self.name,
+            "start_time": self._start_time if self._is_told or self._start_time is not None else self._opened,
+            "end_time": end_time,
+            "trace_id": self.trace_id,
+            "span_id": self.span_id,
+            "parent_id": self.parent_id,
+            "properties": self._properties or None,
+            "attributes": {**turn.attributes, **self._attributes} or None,
+            **turn.ids(),
+        }
+        return block | {key: value for key, value in self._said.items() if value is not None}
+
+    def __repr__(self) -> str:
+        return f"<Span {self.kind} {self.name!r} {self.span_id}{'' if self._open else ' ended'}>"
+
+
+class LlmSpan(Span):
+    """A call of a model; made by `llm_span`."""
+
+    def _record_options(self, options: SpanOptions) -> None:
+        super()._record_options(options)
+        given: Mapping[str, Any] = options
+        self._said |= {"model": given.get("model"), "provider": given.get("provider")}
+        if given.get("messages") is not None:
+            self.set_messages(given["messages"])
+        if given.get("tools") is not None:
+            self.set_tools(given["tools"])
+        elif self.turn.tools is not None:
+            self.set_tools(self.turn.tools)
+
+    def set_provider(self, provider: str) -> None:
+        """Who runs the model, such as ``openai``."""
+        self._said["provider"] = provider
+
+    def set_messages(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """The prompt as messages of ``role`` and ``content``, in place of an input and of messages set before."""
+        self._said.pop("input", None)
+        self._set_content("messages", messages)
+
+    def set_token_usage(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
+        """Tokens read and written; Raindrop counts them where the model is known as well."""
+        self._said |= {"input_tokens": input_tokens, "output_tokens": output_tokens}
+
+    def set_tools(self, tools: Sequence[Any], *, source: str | None = None) -> None:
+        """The tools it was offered, in OpenAI's, Anthropic's or Raindrop's own shape; an empty list says: none.
+
+        Args:
+            tools: their definitions.
+            source: where the list comes from, if it is a catalogue rather than what this request carried.
+        """
+        self._set_content("tools", tools)
+        if source is not None:
+            self._attributes["ai.prompt.tools.source"] = source
+
+
+_OWN_IDS: Final = frozenset({"trace_id", "span_id", "parent_id"})
+
+
+def _parent_of(turn: Turn, scope: Scope) -> str | None:
+    """The innermost span around that is of the same interaction, and that Raindrop gets."""
+    other = otel_context.current_ai_span()
+    if other is not None and other[0] == turn.trace_id:
+        return other[1]
+    _, span = scope.open()
+    return str(span.span_id) if span is not None and span.turn is turn else turn.parent_id
+
+
+def turn_around(scope: Scope) -> Turn:
+    """The interaction that is open here; else a new one without ids, for a root span that a begin may follow in."""
+    turn, span = scope.open()
+    if turn is not None:
+        return turn
+    if span is not None:
+        return Turn(trace_id=span.trace_id, parent_id=span.span_id)
+    return root_turn(scope)
+
+
+def root_turn(scope: Scope, event_id: str | None = None) -> Turn:
+    """A new interaction with no span around it: in the trace that is bound, or current elsewhere, or its own."""
+    outer, outer_span = scope.open()
+    if outer_span is None and scope.fields.get("trace_id"):
+        return Turn(trace_id=scope.fields["trace_id"], parent_id=scope.fields.get("span_id"), outer=outer)
+    other = otel_context.current_ids() if outer is None and outer_span is None else None
+    trace_id = other[0] if other is not None else event_id and trace_id_of_event(event_id)
+    return Turn(trace_id=trace_id, outer=outer, outer_span=outer_span)

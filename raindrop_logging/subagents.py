@@ -1,0 +1,169 @@
+"""A detached sub-agent's side of a hand-off: its own event, which always reports how it ended.
+
+    with resume_subagent(headers=request.headers) as run:
+        run.finish(output=work(job))
+
+What leaves the block by an exception has failed, or was cancelled; what leaves it without a word has failed as well.
+Else its launch would look queued for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent import futures
+from typing import Any, Final, Self, Unpack
+
+from raindrop_logging.carrier import CANCELLED, Carrier, Headers, read_carrier
+from raindrop_logging.context import Scope, Turn, here
+from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
+from raindrop_logging.interactions import Interaction, know, opened
+from raindrop_logging.plain import text_of
+from raindrop_logging.span import Span
+from raindrop_logging.vocabulary import UpdateDict
+
+_CANCELLATIONS: Final = (asyncio.CancelledError, futures.CancelledError)
+_SILENT: Final = "the sub-agent ended without an output"
+_FAILED: Final = "ai.subagent.failed"
+_TERMINAL: Final = "raindrop.handoff.terminal"
+
+
+class SubagentRun:
+    """One run of a sub-agent; made by `resume_subagent`.
+
+    Attributes:
+        interaction: its own event, to open spans and set properties on.
+        parent: what it was told by its launcher; None where it was called without a carrier.
+        name: of the sub-agent.
+    """
+
+    def __init__(self, interaction: Interaction, parent: Carrier | None, name: str, turn: Turn) -> None:
+        """Use `resume_subagent`."""
+        self.interaction: Final = interaction
+        self.parent: Final = parent
+        self.name: Final = name
+        self._turn = turn
+        self._root: Span | None = None
+
+    @property
+    def event_id(self) -> str:
+        """Of its own event."""
+        return self.interaction.id
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether a launcher knows of it."""
+        return self.parent is not None
+
+    def finish(self, output: str | None = None, **fields: Unpack[UpdateDict]) -> None:
+        """It is done; without an output it counts as failed, since an event without one shows nowhere.
+
+        Args:
+            output: what it found out.
+            fields: any other field of the event.
+        """
+        if isinstance(output, str) and not output.strip():
+            output = None
+        if output is None:
+            self.fail(_SILENT)
+        else:
+            self.interaction.finish(output, **fields)
+
+    def fail(self, reason: str | BaseException) -> None:
+        """It has failed: its span is marked so, and the reason is its output. A cancellation is one."""
+        if isinstance(reason, _CANCELLATIONS):
+            self.cancel(reason)
+        elif not self.interaction.finished:
+            root = self._root or self.interaction.start_span("trace", _FAILED, attributes={"ai.operationId": _FAILED})
+            root.set_error(reason)
+            if self._root is None:
+                root.end()
+            self.interaction.finish(f"Aborted: {_said(reason)}")
+
+    def cancel(self, reason: str | BaseException | None = None) -> None:
+        """It was cancelled, which nothing else would tell from finished."""
+        if self.interaction.finished:
+            return
+        self._turn.attributes = {**self._turn.attributes, **CANCELLED}
+        said = "cancelled by its caller" if reason is None else _said(reason)
+        self.interaction.finish(f"Cancelled: {said}", properties={_TERMINAL: CANCELLED[_TERMINAL]})
+
+    def __enter__(self) -> Self:
+        turn = self._turn
+        scope = Scope({**here().fields, "trace_id": turn.trace_id}, turn)
+        self._root = Span("workflow", self.name, turn, scope, {"logger": turn.logger})
+        self._root.__enter__()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if not self.interaction.finished:
+            self.fail(_SILENT if error is None else error)
+        if self._root is not None:
+            self._root.__exit__(None, None, None)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __repr__(self) -> str:
+        return f"<SubagentRun {self.name!r} {self.event_id}{'' if self.is_linked else ' not linked'}>"
+
+
+def _said(reason: str | BaseException) -> str:
+    text = text_of(reason, str)
+    if not isinstance(reason, BaseException):
+        return text
+    return f"{type(reason).__name__}: {text}" if text else type(reason).__name__
+
+
+def resume_subagent(
+    headers: Headers | None = None,
+    *,
+    parent: Carrier | None = None,
+    user_id: str | None = None,
+    event: str | None = None,
+    name: str | None = None,
+    input: str | None = None,  # noqa: A002 -- the official SDKs' name
+    convo_id: str | None = None,
+    event_id: str | None = None,
+    properties: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    logger: logging.Logger | None = None,
+) -> SubagentRun:
+    """Begin a sub-agent's own event, linked to the turn that launched it (see `Interaction.subagent`).
+
+    Args:
+        headers: of the request, or whatever brought the carrier. Only from services that you trust: a carrier names
+            the event that this one is linked to. One that contradicts itself counts as none.
+        parent: the carrier itself, in place of headers.
+        user_id, name, convo_id, event_id: where no carrier says them; a carrier wins.
+        event: name of the event; the sub-agent's name by default.
+        input, properties, model: of the event.
+        logger: where its records go; the logger ``raindrop`` by default.
+    """
+    told = parent if parent is not None else read_carrier(headers)
+    own = Carrier(
+        event_id="",
+        child_event_id=event_id or uuid_text(mint_bits(128)),
+        name=name or "subagent",
+        convo_id=convo_id,
+        user_id=user_id,
+    )
+    launch = told if told is not None else own
+    turn = Turn(trace_id=trace_id_of_event(launch.child_event_id))
+    turn.logger = logger
+    if told is not None:
+        turn.attributes = told.attributes
+    know(
+        turn,
+        here(),
+        event_id=launch.child_event_id,
+        user_id=launch.user_id or user_id,
+        event=event or launch.name,
+        convo_id=launch.convo_id or convo_id,
+    )
+    interaction = opened(turn, input=input, properties=properties, model=model)
+    return SubagentRun(interaction, told, launch.name, turn)
