@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, Unpack
+from typing import Any, Final
 
 from raindrop_logging.handler import RaindropHandler
 from raindrop_logging.record import default_logger
-from raindrop_logging.settings import SettingsDict, read_settings
+from raindrop_logging.settings import read_settings
 
 _attached: Final[list[tuple[logging.Logger, RaindropHandler, dict[str, Any]]]] = []
 _switches: Final[dict[str, Any]] = {}
