@@ -9,10 +9,8 @@ Else its launch would look queued for ever.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from concurrent import futures
 from typing import Any, Final, Self, Unpack
 
 from raindrop_logging.carrier import CANCELLED, Carrier, Headers, read_carrier
@@ -23,7 +21,6 @@ from raindrop_logging.plain import text_of
 from raindrop_logging.span import Span
 from raindrop_logging.vocabulary import UpdateDict
 
-_CANCELLATIONS: Final = (asyncio.CancelledError, futures.CancelledError)
 _SILENT: Final = "the sub-agent ended without an output"
 _FAILED: Final = "ai.subagent.failed"
 _TERMINAL: Final = "raindrop.handoff.terminal"
@@ -72,7 +69,7 @@ class SubagentRun:
 
     def fail(self, reason: str | BaseException) -> None:
         """It has failed: its span is marked so, and the reason is its output. A cancellation is one."""
-        if isinstance(reason, _CANCELLATIONS):
+        if _is_cancellation(reason):
             self.cancel(reason)
         elif not self.interaction.finished:
             root = self._root or self.interaction.start_span("trace", _FAILED, attributes={"ai.operationId": _FAILED})
@@ -110,6 +107,11 @@ class SubagentRun:
 
     def __repr__(self) -> str:
         return f"<SubagentRun {self.name!r} {self.event_id}{'' if self.is_linked else ' not linked'}>"
+
+
+def _is_cancellation(reason: object) -> bool:
+    """asyncio's or a future's, by name: importing either to ask would cost every program more than all of this."""
+    return any(kind.__name__ == "CancelledError" for kind in type(reason).__mro__)
 
 
 def _said(reason: str | BaseException) -> str:
