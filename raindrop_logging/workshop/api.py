@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from raindrop_logging.workshop.handoffs import Link
     from raindrop_logging.workshop.live import LiveFeed
     from raindrop_logging.workshop.receiver import Receiver
     from raindrop_logging.workshop.records import Event, Signal, Span
@@ -40,6 +41,7 @@ _SPAN_KEYS: Final = (
     "name", "kind", "status", "error", "input", "output", "start_time", "end_time",
     "trace_id", "span_id", "parent_id", "attributes",
 )  # fmt: skip
+_LINK_KEYS: Final = ("event_id", "name", "span_id")
 _Value = TypeVar("_Value")
 _COUNT_KEYS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
 
@@ -112,11 +114,13 @@ def answer(value: Any, status: int = 200) -> Response:
 
 
 def told(story: Story) -> dict[str, Any]:
-    """One event with its signals and spans, under the API's keys."""
+    """One event with its signals, spans and hand-offs, under the API's keys."""
     return {
         **_event(story.event),
         "signals": [_signal(signal) for signal in story.signals],
         "spans": [_span(span) for span in story.spans],
+        "subagents": [{**_link(subagent.link), "state": subagent.state} for subagent in story.subagents],
+        "launched_by": _link(story.launched_by) if story.launched_by else None,
     }
 
 
@@ -143,6 +147,10 @@ def _signal(signal: Signal) -> dict[str, Any]:
 
 def _span(span: Span) -> Mapping[str, Any]:
     return {name: getattr(span, name) for name in _SPAN_KEYS}
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {name: getattr(link, name) for name in _LINK_KEYS}
 
 
 def _limit(text: str | None) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from raindrop_logging.workshop import times
+from raindrop_logging.workshop.handoffs import CHILD, PARENT
 from raindrop_logging.workshop.store import MEMORY, StoreError
 
 SCHEMA_VERSION: Final = 1
@@ -90,6 +91,31 @@ CREATE TABLE traces (
 CREATE INDEX traces_by_event ON traces (event_id);
 """
 
+# The spans of an event: those that name it, and those that name none in a trace that is its own alone
+# or that it declared to be its own.
+SPANS_OF_EVENT: Final = """
+SELECT * FROM spans WHERE event_id = :event_id
+    OR (event_id IS NULL AND trace_id IN (
+        SELECT trace_id FROM traces AS t WHERE t.event_id = :event_id
+        AND (t.declared OR 1 = (SELECT count(*) FROM traces AS o WHERE o.trace_id = t.trace_id))))
+"""
+
+
+def attribute(name: str) -> str:
+    """The expression for an attribute of a span, by a name of this package's own."""
+    return f"""json_extract(attributes, '$."{name}"')"""
+
+
+# An index on an expression serves only queries that spell it the same way.
+LAUNCHED: Final = attribute(CHILD)
+LAUNCHER: Final = attribute(PARENT)
+
+# What only makes questions quick is added to a file that lacks it: it changes no version, and older readers keep it up.
+INDEXES: Final = (
+    ("spans_by_launched", LAUNCHED, LAUNCHED),
+    ("spans_by_launcher", f"{LAUNCHER}, event_id", LAUNCHER),
+)
+
 
 def connect(location: Path | str) -> sqlite3.Connection:
     """One connection, in autocommit, usable from any one thread at a time."""
@@ -118,6 +144,7 @@ def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         _create(db)
         _check_version(db, location)
+        _add_indexes(db)
     except BaseException:
         db.close()
         raise
@@ -146,3 +173,8 @@ def _check_version(db: sqlite3.Connection, location: Path | str) -> None:
             f"{location} has schema version {found}, this Workshop knows {SCHEMA_VERSION}: "
             f"update raindrop-logging, or name another file with --db (in memory: --db {MEMORY})"
         )
+
+
+def _add_indexes(db: sqlite3.Connection) -> None:
+    for name, terms, present in INDEXES:
+        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON spans ({terms}) WHERE {present} IS NOT NULL")

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from raindrop_logging.workshop.records import Batch, Signal, Span
+from raindrop_logging.workshop.sqlite_handoffs import launched_by, state_of, subagents
 from raindrop_logging.workshop.sqlite_rows import as_dated_event, as_signal, as_span, as_summary
-from raindrop_logging.workshop.sqlite_schema import connect, prepare
+from raindrop_logging.workshop.sqlite_schema import SPANS_OF_EVENT, connect, prepare
 from raindrop_logging.workshop.sqlite_writes import BatchWriter
 from raindrop_logging.workshop.store import Counts, Page, Person, StoreError, Story, Summary
 
@@ -30,14 +31,6 @@ GROUP_LIMIT: Final = 200
 """Batches in one commit, at most: what waits for the disk together."""
 READERS: Final = 4
 
-# The spans of an event: those that name it, and those that name none in a trace that is its own alone
-# or that it declared to be its own.
-_SPANS_OF_EVENT: Final = """
-SELECT * FROM spans WHERE event_id = :event_id
-    OR (event_id IS NULL AND trace_id IN (
-        SELECT trace_id FROM traces AS t WHERE t.event_id = :event_id
-        AND (t.declared OR 1 = (SELECT count(*) FROM traces AS o WHERE o.trace_id = t.trace_id))))
-"""
 _SUMMARY: Final = """
 SELECT e.*,
     (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id) AS signal_count,
@@ -97,10 +90,7 @@ class SqliteStore:
             )
             if row is None:
                 return None
-            key = {"event_id": row["event_id"]}
-            signals = db.execute("SELECT * FROM signals WHERE event_id = :event_id ORDER BY id", key).fetchall()
-            spans = db.execute(_SPANS_OF_EVENT, key).fetchall()
-        return Story(event=as_dated_event(row), signals=_signals(signals), spans=_spans(spans))
+            return _story(db, row)
 
     def events(self, limit: int, cursor: str | None = None) -> Page:
         """See `Store.events`."""
@@ -229,6 +219,21 @@ def _attempt(db: sqlite3.Connection, batch: Batch) -> tuple[str, ...] | BaseExce
         return error
     db.execute("RELEASE batch")
     return changed
+
+
+def _story(db: sqlite3.Connection, row: sqlite3.Row) -> Story:
+    key = {"event_id": row["event_id"]}
+    signals = db.execute("SELECT * FROM signals WHERE event_id = :event_id ORDER BY id", key).fetchall()
+    spans = _spans(db.execute(SPANS_OF_EVENT, key).fetchall())
+    launcher = launched_by(db, row["event_id"], spans)
+    return Story(
+        event=as_dated_event(row),
+        signals=_signals(signals),
+        spans=spans,
+        subagents=subagents(db, row["event_id"], spans),
+        launched_by=launcher,
+        state=state_of(db, row["event_id"], launcher.span_id) if launcher else None,
+    )
 
 
 def _signals(rows: list[sqlite3.Row]) -> tuple[Signal, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from raindrop_logging.workshop import times
+from raindrop_logging.workshop import handoffs, times
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, Signal, Span, User
 from raindrop_logging.workshop.sqlite_rows import as_event
@@ -88,6 +88,7 @@ class BatchWriter:
             if filled != known:
                 self._save(filled)
             self._link(span.trace_id, span.about.event_id, declared=False)
+        self._changed.update(dict.fromkeys(handoffs.others(span)))
         for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (span.trace_id,)):
             self._changed[row["event_id"]] = None
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from raindrop_logging.errors import RaindropLoggingError
+from raindrop_logging.workshop.handoffs import Link, State, Subagent
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, Span
 
 if TYPE_CHECKING:
@@ -46,11 +47,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one event: signals in order of time, spans in order of start."""
+    """All that is known of one event: signals in order of time, spans in order of start.
+
+    `subagents` are the events it launched. `launched_by` and `state` are set when it is itself a sub-agent.
+    """
 
     event: Event
     signals: tuple[Signal, ...] = ()
     spans: tuple[Span, ...] = ()
+    subagents: tuple[Subagent, ...] = ()
+    launched_by: Link | None = None
+    state: State | None = None
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,8 @@ def test_complete_event(client: httpx.Client, body: Any) -> None:
         "is_pending": False,
         "signals": [],
         "spans": [],
+        "subagents": [],
+        "launched_by": None,
     }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 TRACE = "8351249bb0a5be11bd049b4a17a2bb64"
 SPAN = "94df3ca0dc0ae7da"
+CHILD_TRACE = "b7ad6b7169203331b7ad6b7169203331"
+CHILD_ROOT = "c0ffee0000000001"
 START = 1_778_181_165_000_000_000
 
 
@@ -55,3 +57,23 @@ def of_event(event_id: str, **texts: str) -> list[dict[str, Any]]:
         {"key": "traceloop.association.properties.event_id", "value": {"stringValue": event_id}},
         *attributes(traceloop__span__kind="tool", **texts),
     ]
+
+
+def launch(event_id: str, child_id: str, agent: str = "researcher", **changes: Any) -> dict[str, Any]:
+    """The span of a turn that dispatched a detached sub-agent."""
+    said = {"mode": "detached", "childEventId": child_id, "name": agent}
+    attrs = of_event(event_id, traceloop__entity__name="launch_subagent")
+    return otlp_span(attrs + _handoff(said), **changes)
+
+
+def subagent_span(
+    event_id: str, parent_id: str, *extra: dict[str, Any], agent: str = "researcher", **changes: Any
+) -> dict[str, Any]:
+    """A span of a detached sub-agent, in a trace of its own, with any extra attributes."""
+    said = {"parentEventId": parent_id, "parentSpanId": SPAN, "name": agent}
+    attrs = [*of_event(event_id), *attributes(raindrop__agent__role="subagent"), *_handoff(said), *extra]
+    return otlp_span(attrs, **{"traceId": CHILD_TRACE, "spanId": CHILD_ROOT, "name": "run", **changes})
+
+
+def _handoff(said: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"key": f"raindrop.handoff.{name}", "value": {"stringValue": text}} for name, text in said.items()]
