@@ -1,4 +1,4 @@
-"""The pages: a live list of events, and one event with its turn, signals and span tree.
+"""The pages: a live list of events, and one event with its turn, signals, sub-agents and span tree.
 
 In: GET requests.  Out: HTML that needs nothing from any other machine.  Touches: the store, the templates.
 Every value is escaped by the templates; nothing that arrived is ever markup, script or a frame here.
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from raindrop_logging.workshop.records import Event, Json
+from raindrop_logging.workshop.records import Event, Json, Span
 from raindrop_logging.workshop.span_tree import Branch, grow
 from raindrop_logging.workshop.store import Store, Story, Summary
 
@@ -49,7 +49,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(pretty=pretty, duration=duration, address=address)
+        self._templates.filters.update(pretty=pretty, duration=duration, address=address, anchor=anchor)
 
     def routes(self) -> list[BaseRoute]:
         """All of them, GET only."""
@@ -84,7 +84,12 @@ class Pages:
         if story is None:
             return self._missing(f"No event has the id {event_id!r} (yet).")
         user = self._store.user(story.event.user_id) if story.event.user_id else None
-        return self._page("event.html", user=user, **told(story))
+        return self._page("event.html", user=user, launcher=self._launcher(story), **told(story))
+
+    def _launcher(self, story: Story) -> Event | None:
+        """The event that launched this one, once it has arrived."""
+        found = self._store.summaries((story.launched_by.event_id,)) if story.launched_by else ()
+        return found[0].event if found else None
 
     def _missing(self, message: str) -> Response:
         return self._page("missing.html", status=404, message=message)
@@ -115,6 +120,9 @@ def told(story: Story) -> dict[str, Any]:
     return {
         "event": story.event,
         "signals": story.signals,
+        "subagents": story.subagents,
+        "launched_by": story.launched_by,
+        "state": story.state,
         "branches": branches,
         "tools": tools,
         "tool_names": Counter(branch.span.name for branch in tools),
@@ -124,6 +132,7 @@ def told(story: Story) -> dict[str, Any]:
         "properties": properties,
         "given": [item for item in attachments if item["role"] == "input"],
         "made": [item for item in attachments if item["role"] != "input"],
+        "anchors": {branch.span.span_id: anchor(branch.span) for branch in branches},
         "trace_ids": list(dict.fromkeys(branch.span.trace_id for branch in branches)),
     }
 
@@ -163,6 +172,11 @@ def duration(seconds: float | None) -> str:
 def address(event_id: str) -> str:
     """The path of an event's page, whatever its id holds."""
     return f"/events/{quote(event_id, safe='')}"
+
+
+def anchor(span: Span) -> str:
+    """The name of a span's place on the page of its event."""
+    return f"span-{span.trace_id}-{span.span_id}"
 
 
 def _longest(branches: tuple[Branch, ...]) -> float | None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.workshop.chromium import EXECUTABLE, Chromium
 from tests.workshop.test_pages import EVIL, fill_with_evil
-from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
+from tests.workshop.wire_bodies import ai_event, launch, of_event, otlp, otlp_span, subagent_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +85,40 @@ def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, b
     assert browser.ask("document.querySelector('[data-span=pay]').open")
 
 
+def test_hand_off_is_followed(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
+    """A launcher's page follows its sub-agent from launch to end; each page leads to the other."""
+    client.post("/v1/events/track", json=ai_event("turn", event="support_turn"))
+    browser.open(f"{workshop.url}/events/turn")
+    browser.wait("document.querySelector('[data-live].on')")
+    state = "(document.querySelector('.subagent[data-linked=job] [data-state]') || {}).innerText"
+    partial = {"event_id": "job", "user_id": "u1", "event": "research"}
+    for expected, path, body in (
+        ("queued", "traces", otlp(launch("turn", "job"))),
+        ("running", "events/track_partial", partial),
+        ("finished", "events/track_partial", {**partial, "is_pending": False}),
+        ("failed", "traces", otlp(subagent_span("job", "turn", status={"code": 2, "message": "no answer"}))),
+    ):
+        client.post(f"/v1/{path}", json=body)
+        browser.wait(f"{state} === '{expected}'")
+
+    browser.follow("document.querySelector('.subagent a')")
+    assert browser.ask("document.body.dataset.event") == "job"
+    assert browser.ask("document.querySelector('.launched').innerText").startswith("failed")
+    browser.follow("document.querySelector('.launched a')")
+    assert browser.ask("document.body.dataset.event") == "turn"
+
+
+def test_a_sub_agent_hears_of_its_launcher(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
+    """A page opened before anything named its launcher gains the link, and the launcher's name when that arrives."""
+    client.post("/v1/events/track_partial", json={"event_id": "job", "user_id": "u1", "event": "research"})
+    browser.open(f"{workshop.url}/events/job")
+    browser.wait("document.querySelector('[data-live].on')")
+    client.post("/v1/traces", json=otlp(subagent_span("job", "turn")))
+    browser.wait("document.querySelector('.launched')?.innerText.includes('has not arrived')")
+    client.post("/v1/events/track", json=ai_event("turn", event="support_turn"))
+    assert browser.wait("document.querySelector('.launched a')?.innerText === 'support_turn'")
+
+
 def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Script in every field stays text when it comes with the page and when it comes live."""
     fill_with_evil(client)
@@ -105,6 +139,7 @@ def test_readable(workshop: Running, client: httpx.Client, browser: Chromium, *,
     """Text stands out from its ground in both colour schemes, and nothing is wider than a phone."""
     client.post("/v1/events/track", json=ai_event(ai_data={"input": "x" * 500, "output": "word " * 200}))
     client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", long="y" * 500))))
+    client.post("/v1/traces", json=otlp(launch("e1", "z" * 400, "w" * 300), subagent_span("e1", "v" * 400)))
     browser.narrow()
     if dark:
         browser.dark()

@@ -1,6 +1,10 @@
 "use strict";
 // Everything that arrives is put on the page as text, never as markup.
 
+// Whether the page's event is this one, or launched it, or was launched by it.
+const concerns = (id) => document.body.dataset.event === id
+  || [...document.querySelectorAll("[data-linked]")].some((place) => place.dataset.linked === id);
+
 const byId = (rows, id) => [...rows.children].find((row) => row.dataset.id === id);
 
 function fillRow(row, event) {
@@ -94,7 +98,7 @@ function listen() {
       showInList(rows, event);
       totalsSoon();
     }
-    if (document.body.dataset.event === event.event_id) eventSoon();
+    if (concerns(event.event_id)) eventSoon();
   });
 }
 
