@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging import vocabulary, wire
+from raindrop_logging import deployment, vocabulary, wire
 from raindrop_logging.errors import SettingsError
 
 Mode = Literal["thread", "sync", "off"]
@@ -102,6 +102,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_text_chars: int = 1_000_000
     defaults: tuple[tuple[str, Any], ...] = ()
     breadcrumbs: None = None
+    commit_sha: str | None = None
+    commit_dirty: bool | None = None
+    branch: str | None = None
+    git_branch: bool = False
+    git_source_directory: str | None = None
+    git_auto_detect: bool = True
 
 
 class SettingsDict(TypedDict, total=False):
@@ -147,6 +153,12 @@ class SettingsDict(TypedDict, total=False):
     max_text_chars: int
     defaults: Mapping[str, Any]
     breadcrumbs: Mapping[str, Any] | None
+    commit_sha: str | None
+    commit_dirty: bool | None
+    branch: str | None
+    git_branch: bool
+    git_source_directory: str | None
+    git_auto_detect: bool
 
 
 # ---- reading one value ---------------------------------------------------------------------------------------------
@@ -346,6 +358,20 @@ def _verify(key: str, value: Any) -> bool | str:
     return _truth(key, value)
 
 
+def _commit_sha(key: str, value: Any) -> str:
+    found = deployment.commit_sha(value) if isinstance(value, str) else None
+    if found is None:
+        _refuse(key, value, "it must be the whole id of a commit, a text of 40 or 64 hex digits")
+    return found
+
+
+def _directory(key: str, value: Any) -> str:
+    path = Path(_text(key, value))
+    if not path.is_dir():
+        _refuse(key, value, "it must be the path of a directory that exists")
+    return str(path.absolute())
+
+
 def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
     if not isinstance(value, Mapping):
         _refuse(key, value, "it must be a table of fields, such as {properties: {region: eu}}")
@@ -427,6 +453,12 @@ _READERS: Final[dict[str, Reader]] = {
     "max_text_chars": _whole(len(wire.TRUNCATION_MARKER), "characters"),
     "defaults": _defaults,
     "breadcrumbs": _not_yet(None, "breadcrumbs"),
+    "commit_sha": _commit_sha,
+    "commit_dirty": _truth,
+    "branch": _text,
+    "git_branch": _truth,
+    "git_source_directory": _directory,
+    "git_auto_detect": _truth,
 }
 
 _NEVER_SHOWN: Final = frozenset({"write_key", "proxy"})

@@ -14,6 +14,8 @@ from tests.wire.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+os.environ["RAINDROP_GIT_AUTO_DETECT"] = "false"  # also for what runs outside of a test, such as a module's fixture
+
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
 
@@ -26,10 +28,11 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(autouse=True)
 def clean_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No RAINDROP_* variable and no proxy reaches a test; no handler, level or pipeline outlives it."""
+    """No RAINDROP_* variable of outside and no proxy reaches a test; no handler, level or pipeline outlives it."""
     for name in list(os.environ):
         if name.startswith("RAINDROP_") or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("RAINDROP_GIT_AUTO_DETECT", "false")  # the tests run inside a repository of their own
     with logging_restored():
         yield
 

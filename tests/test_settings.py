@@ -23,7 +23,7 @@ def test_the_file_wins_over_the_variable_and_that_over_the_default() -> None:
 @pytest.mark.parametrize("key", [key for key in Settings.__struct_fields__ if key != "workshop"])
 def test_every_key_has_its_variable(key: str) -> None:
     """A nonsense value in RAINDROP_<KEY> is refused by the key's rule, so it was read; texts are taken as they are."""
-    taken_as_text = {"write_key", "service_name", "service_version", "wizard_session", "proxy"}
+    taken_as_text = {"write_key", "service_name", "service_version", "wizard_session", "proxy", "branch"}
     environ = {f"RAINDROP_{key.upper()}": "No\tsense"}
     if key in taken_as_text - {"write_key", "proxy"}:
         assert getattr(read_settings({}, environ), key) == "No\tsense"
@@ -68,6 +68,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"verify": "/no/such/bundle.pem"}, "the path of a CA bundle that exists"),
     ({"defaults": {"userid": "u"}}, "unknown key 'defaults.userid'; did you mean 'defaults.user_id'?"),
     ({"defaults": []}, "it must be a table of fields"),
+    ({"commit_sha": "0fe1b2c"}, "'commit_sha' is '0fe1b2c': it must be the whole id of a commit"),
+    ({"commit_sha": 7}, "a text of 40 or 64 hex digits"),
+    ({"commit_dirty": "a little"}, "it must be true or false"),
+    ({"branch": ""}, "it must be a text"),
+    ({"git_source_directory": "/no/such/directory"}, "the path of a directory that exists"),
 ]
 
 

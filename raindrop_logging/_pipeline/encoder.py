@@ -20,6 +20,7 @@ from raindrop_logging.vocabulary import Attachment
 from raindrop_logging.wire import MAX_ITEM_BYTES, TRUNCATION_MARKER, Lane
 
 EncodeSpan = Callable[[Told, Callable[[str], str]], bytes]
+Stamp = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class AiData(Struct, omit_defaults=True):
@@ -85,12 +86,19 @@ class Encoder:
         constants: properties that every event carries, such as ``$context``; the event's own win.
         max_text_chars: characters of one text field, marker included.
         encode_span: one span as OTLP bytes; None where tracing is off.
+        stamp: more such properties, by what the event says itself; asked when the first event is encoded, not before.
     """
 
     def __init__(
-        self, *, constants: Mapping[str, Any], max_text_chars: int, encode_span: EncodeSpan | None = None
+        self,
+        *,
+        constants: Mapping[str, Any],
+        max_text_chars: int,
+        encode_span: EncodeSpan | None = None,
+        stamp: Stamp = lambda _said: {},
     ) -> None:
         self._constants = dict(constants)
+        self._stamp = stamp
         self._max_chars = max_text_chars
         self._encode_span = encode_span
         self._second = -1
@@ -131,7 +139,8 @@ class Encoder:
             ai_data = AiData(getattr(block, "model", None), text_in, text_out, getattr(block, "convo_id", None))
             if ai_data == _NO_AI_DATA:
                 ai_data = None
-        properties = {**self._constants, **(block.properties or {})}
+        own = block.properties or {}
+        properties = {**self._constants, **self._stamp(own), **own}
         if told.trace_id is not None and self._encode_span is not None:
             properties.setdefault("trace_id", told.trace_id)
         return WireEvent(

@@ -37,14 +37,22 @@ class SpanEncoder:
         service_name, service_version: of the OTLP resource.
         library_version: of the instrumentation scope.
         project_id: also an attribute of every span, since one request may mix projects.
+        stamp: more such attributes, by what the span says itself; asked when the first span is encoded, not before.
     """
 
     def __init__(
-        self, *, service_name: str, service_version: str, library_version: str, project_id: str | None
+        self,
+        *,
+        service_name: str,
+        service_version: str,
+        library_version: str,
+        project_id: str | None,
+        stamp: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda _said: {},
     ) -> None:
         self._resource = {"service.name": service_name, "service.version": service_version}
         self._library_version = library_version
         self._project_id = project_id
+        self._stamp = stamp
         self._encode: Callable[[Mapping[str, Any]], bytes] | None = None
 
     def __call__(self, told: Told, cut: Cut) -> bytes:
@@ -68,7 +76,9 @@ class SpanEncoder:
 
     def _attributes(self, span: Span, nanoseconds: int, cut: Cut) -> dict[str, Any]:
         kind = span.kind or "trace"
-        found: dict[str, Any] = {key: _value(value, cut) for key, value in (span.attributes or {}).items()}
+        own = span.attributes or {}
+        stamped = self._stamp({**(span.properties or {}), **own})
+        found: dict[str, Any] = {key: _value(value, cut) for key, value in {**stamped, **own}.items()}
         for key, value in (span.properties or {}).items():
             found[f"traceloop.association.properties.{key}"] = _value(value, cut)
         found |= _association(span)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
 from raindrop_logging._pipeline.bounded_queue import BoundedQueue
-from raindrop_logging._pipeline.encoder import Encoder, as_final_partial, constants
+from raindrop_logging._pipeline.encoder import Encoder, Stamp, as_final_partial, constants
 from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Told
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging._pipeline.otlp import SpanEncoder
@@ -26,6 +26,7 @@ from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.router import Router
 from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
+from raindrop_logging.deployment import Commit, Deployment
 from raindrop_logging.identifiers import mint_bits
 from raindrop_logging.settings import Settings
 from raindrop_logging.version import __version__
@@ -54,7 +55,7 @@ class Pipeline:
         transport: an httpx transport for the receiver, instead of the network.
         clock: seconds, monotonic.
         random: numbers in [0, 1) for the jitter.
-        environ: the process's environment, for the workspace properties.
+        environ: the process's environment, for the workspace properties and the application's commit.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Pipeline:
         self._clock = clock
         self._random = random or Random().random  # noqa: S311 -- jitter, not a secret
         self._environ = os.environ if environ is None else environ
+        self._deployment = _deployment(settings, self._environ)  # a child of fork keeps what it has found
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._build()
 
@@ -91,7 +93,7 @@ class Pipeline:
             wake_bytes=min(settings.upload_bytes, settings.max_queue_bytes // 2),
         )
         self._router = Router(dict(settings.defaults))
-        self._encoder = _encoder(settings, self._environ)
+        self._encoder = _encoder(settings, self._environ, self._deployment)
         self._listener = Listener(self.queue, self, clock=self._clock, look_every=_shortest_interval(settings))
         self._overflow_told = 0
         self._build_what_holds_records()
@@ -137,7 +139,7 @@ class Pipeline:
     def kick(self) -> None:
         """Have everything that was logged before now on its way, without waiting for it."""
         if self.stats().waiting:
-            self._listener.push(0.0)
+            self._push(0.0)
 
     def flush(self, timeout: float, *, last_try: bool = False) -> FlushResult:
         """Send everything logged before now; see `RaindropHandler.flush`. ``last_try`` ends pauses between retries."""
@@ -145,10 +147,15 @@ class Pipeline:
         before = self.stats()
         done = True
         if before.waiting or self._listener.is_alive:  # else there is nothing a thread would have to be started for
-            done = self._listener.push(timeout) and self._sent(deadline, last_try=last_try)
+            done = self._push(timeout) and self._sent(deadline, last_try=last_try)
         self.diagnostics.tell()
         after = self.stats()
         return FlushResult(sent=after.delivered - before.delivered, left=after.waiting, timed_out=not done)
+
+    def _push(self, timeout: float) -> bool:
+        """Have the listener hand over what it has; where no thread can start any more, this one does its work."""
+        _waits_for_no_program.here = True
+        return self._listener.push(timeout)
 
     def _sent(self, deadline: float, *, last_try: bool) -> bool:
         """Wait for the sender; a last try ends the pause that is running, and half-way the one asked for meanwhile."""
@@ -340,6 +347,10 @@ class Pipeline:
 
 # ---- all pipelines of the process ----------------------------------------------------------------------------------
 
+_waits_for_no_program = threading.local()
+"""Marks a thread that came with a flush or a shutdown, the only way for a caller's thread to encode anything: it may
+do the listener's work at the end of the process, but git is never run on it."""
+
 _Key = tuple[Settings, Any]
 _pipelines: dict[_Key, Pipeline] = {}
 _pipelines_lock = threading.Lock()  # taken when handlers are set up and pipelines end, never by a log call
@@ -433,7 +444,18 @@ def _receiver(settings: Settings, name: str, endpoint: str, *, keyed: bool, time
     )
 
 
-def _encoder(settings: Settings, environ: Mapping[str, str]) -> Encoder:
+def _deployment(settings: Settings, environ: Mapping[str, str]) -> Deployment:
+    return Deployment(
+        named=Commit(settings.commit_sha, settings.commit_dirty, settings.branch),
+        source_directory=settings.git_source_directory,
+        auto_detect=settings.git_auto_detect,
+        with_branch=settings.git_branch,
+        environ=environ,
+        may_ask=lambda: not hasattr(_waits_for_no_program, "here"),
+    )
+
+
+def _encoder(settings: Settings, environ: Mapping[str, str], stamp: Stamp) -> Encoder:
     encode_span = None
     if settings.tracing:
         encode_span = SpanEncoder(
@@ -441,9 +463,10 @@ def _encoder(settings: Settings, environ: Mapping[str, str]) -> Encoder:
             service_version=settings.service_version or __version__,
             library_version=__version__,
             project_id=settings.project_id,
+            stamp=stamp,
         )
     said = constants(version=__version__, wizard_session=settings.wizard_session, workspace=_workspace(environ))
-    return Encoder(constants=said, max_text_chars=settings.max_text_chars, encode_span=encode_span)
+    return Encoder(constants=said, max_text_chars=settings.max_text_chars, encode_span=encode_span, stamp=stamp)
 
 
 def _workspace(environ: Mapping[str, str]) -> dict[str, str] | None:

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from raindrop_logging import deployment
 from raindrop_logging.cli.logged import Fields
 
 _TEXTS: Final = ("user_id", "event", "input", "output", "model", "convo_id")
 _ATTACHMENT_KEYS: Final = ("type", "value", "name", "role", "language")
-_OF_THE_HANDLER: Final = frozenset({"$context", "trace_id"})
+_OF_THE_HANDLER: Final = frozenset({"$context", "trace_id", *deployment.PROPERTIES})
 """Properties that the handler adds to every event."""
 
 _MICROSECOND: Final = 0.000_002

@@ -65,6 +65,7 @@ def play(case: Case, recorder: Recorder) -> list[Request]:
         places = {"base": recorder.base, "netrc": str(netrc)}
         for variable in [name for name in os.environ if name.startswith("RAINDROP_")]:
             patch.delenv(variable)
+        patch.setenv("RAINDROP_GIT_AUTO_DETECT", "false")
         for variable, value in case.environ.items():
             patch.setenv(variable, value.format(**places))
         settings = {key: value.format(**places) if _has_place(value) else value for key, value in case.settings.items()}
