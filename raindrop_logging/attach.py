@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from raindrop_logging.handler import RaindropHandler
 from raindrop_logging.record import default_logger
-from raindrop_logging.settings import read_settings
+from raindrop_logging.settings import OtherSettingsDict, read_settings
 
 _attached: Final[list[tuple[logging.Logger, RaindropHandler, dict[str, Any]]]] = []
 _switches: Final[dict[str, Any]] = {}
@@ -26,7 +26,7 @@ def init(
     tracing_enabled: bool | None = None,
     auto_instrument: bool | Sequence[str] = True,
     logger: logging.Logger | None = None,
-    **keys: Any,
+    **keys: Unpack[OtherSettingsDict],
 ) -> RaindropHandler:
     """Attach a `RaindropHandler` to a logger; calling it again replaces the one that it attached before.
 

@@ -110,10 +110,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     git_auto_detect: bool = True
 
 
-class SettingsDict(TypedDict, total=False):
-    """The handler's keys as a configuration file gives them; see `Settings`."""
+class OtherSettingsDict(TypedDict, total=False):
+    """The handler's keys but the two that `raindrop_logging.init` takes by position; see `Settings`."""
 
-    write_key: str | None
     endpoint: str
     project_id: str | None
     tracing: bool
@@ -121,7 +120,6 @@ class SettingsDict(TypedDict, total=False):
     workshop: bool | str | None
     enabled: bool
     debug: bool
-    wizard_session: str | None
     service_name: str
     service_version: str | None
     max_queue_size: int
@@ -159,6 +157,13 @@ class SettingsDict(TypedDict, total=False):
     git_branch: bool
     git_source_directory: str | None
     git_auto_detect: bool
+
+
+class SettingsDict(OtherSettingsDict, total=False):
+    """The handler's keys as a configuration file gives them; see `Settings`."""
+
+    write_key: str | None
+    wizard_session: str | None
 
 
 # ---- reading one value ---------------------------------------------------------------------------------------------

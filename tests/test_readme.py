@@ -49,12 +49,15 @@ def _run(program: str, recorder: Recorder) -> None:
 
 
 def test_its_python_runs_as_one_program_and_everything_arrives(recorder: Recorder) -> None:
-    """All Python blocks, in order, in one process: three events, a signal and a span arrive."""
+    """All Python blocks, in order, in one process: four events, a signal and four spans arrive."""
     _run("\n".join(_blocks("python")), recorder)
-    assert [item["event"] for item in recorder.items("events/track")] == ["chat", "agent_run", "chat"]
+    events = recorder.items("events/track")
+    assert [item["event"] for item in events] == ["chat", "agent_run", "chat", "teapot"]
     assert [item["signal_name"] for item in recorder.items("signals/track")] == ["thumbs_up"]
-    assert [span["name"] for span in recorder.spans()] == ["search"]
-    assert recorder.items("events/track")[2]["properties"]["tenant"] == "acme"
+    assert [span["name"] for span in recorder.spans()] == ["search", "plan", "search_shop", "find_teapot"]
+    assert events[2]["properties"]["tenant"] == "acme"
+    assert events[3]["properties"]["found"] == 1
+    assert {span["trace_id"] for span in recorder.spans()[1:]} == {events[3]["properties"]["trace_id"]}
 
 
 def test_its_configuration_is_the_file_it_names() -> None:
