@@ -81,8 +81,7 @@ class SpanEncoder:
         found: dict[str, Any] = {key: _value(value, cut) for key, value in {**stamped, **own}.items()}
         for key, value in (span.properties or {}).items():
             found[f"traceloop.association.properties.{key}"] = _value(value, cut)
-        found |= _association(span)
-        found |= {
+        said = _association(span) | {
             "traceloop.span.kind": kind,
             "traceloop.entity.name": span.name,
             "traceloop.entity.version": span.version,
@@ -94,12 +93,17 @@ class SpanEncoder:
             "raindrop.project_id": self._project_id,
         }
         if kind == "workflow":
-            found["traceloop.workflow.name"] = span.name
+            said["traceloop.workflow.name"] = span.name
         elif kind == "tool":
-            found |= _tool(span, cut)
+            said |= _tool(span, cut)
         elif kind == "llm":
-            found |= _llm(span, cut)
-        return {key: value for key, value in found.items() if value is not None}
+            said |= _llm(span, cut)
+        return _present(found) | _present(said)
+
+
+def _present(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said; a field that is absent must not take an attribute's place."""
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def times(span: Span, recorded: float) -> tuple[int, int]:
