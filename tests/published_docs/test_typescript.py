@@ -317,7 +317,7 @@ class KnotsInstrumentor:
     provider = None
     is_instrumented_by_opentelemetry = False
 
-    def instrument(self, *, tracer_provider):
+    def instrument(self, *, tracer_provider, **_options):
         KnotsInstrumentor.provider = tracer_provider
         KnotsInstrumentor.is_instrumented_by_opentelemetry = True
 
