@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token, copy_context
 from logging import Logger
@@ -27,6 +27,9 @@ R = TypeVar("R")
 _DEEPEST = 32
 """Interactions that one context may hold open inside one another; a loop that never finishes its own must not grow."""
 
+MAX_RESUMABLE = 10_000
+"""Open interactions that are found by their id; past that the oldest is known by its id alone."""
+
 
 class Turn:
     """One interaction as the code around it sees it, shared by every context that it reaches.
@@ -41,8 +44,7 @@ class Turn:
         logger: where its records and spans go; None for the default one.
         tools: what its model spans were offered unless they say it themselves; None where nobody said.
         finished: it says its ids to nothing new.
-        outer, outer_span: the interaction and the span that are open again once this one is finished.
-        depth: how many there are around it.
+        is_apart: it is work of nobody's, and no begin ever makes it somebody's.
     """
 
     __slots__ = (
@@ -50,27 +52,18 @@ class Turn:
         "attributes",
         "begun",
         "convo_id",
-        "depth",
         "event",
         "event_id",
         "finished",
+        "is_apart",
         "logger",
-        "outer",
-        "outer_span",
         "parent_id",
         "tools",
         "trace_id",
         "user_id",
     )
 
-    def __init__(
-        self,
-        *,
-        trace_id: str | None = None,
-        parent_id: str | None = None,
-        outer: Turn | None = None,
-        outer_span: Any = None,
-    ) -> None:
+    def __init__(self, *, trace_id: str | None = None, parent_id: str | None = None, is_apart: bool = False) -> None:
         self.event_id = uuid_text(mint_bits(128))
         self.user_id: str | None = None
         self.event: str | None = None
@@ -83,9 +76,12 @@ class Turn:
         self.about: Mapping[str, str] | None = None
         self.begun = False
         self.finished = False
-        self.outer = outer if outer is not None and outer.depth < _DEEPEST else None
-        self.outer_span = outer_span
-        self.depth: int = self.outer.depth + 1 if self.outer is not None else 0
+        self.is_apart = is_apart
+
+    @property
+    def awaits_begin(self) -> bool:
+        """Whether a begin inside says whose it is."""
+        return not self.begun and not self.is_apart
 
     def begin(self, *, event_id: str | None, user_id: str | None, event: str | None, convo_id: str | None) -> None:
         """Say from now on whose interaction it is."""
@@ -102,23 +98,73 @@ class Turn:
         return {"event_id": self.event_id, "user_id": self.user_id, "event": self.event, "convo_id": self.convo_id}
 
 
+_turns: Final[dict[str, Turn]] = {}
+
+
+def open_turn(event_id: str | None) -> Turn | None:
+    """The interaction of this id that this process has begun and not finished."""
+    turn = _turns.get(event_id) if event_id else None
+    return None if turn is None or turn.finished else turn
+
+
+def remember(turn: Turn) -> None:
+    """Let an interaction be found by its id, until it is finished."""
+    _turns[turn.event_id] = turn
+    if len(_turns) > MAX_RESUMABLE:
+        with suppress(RuntimeError, StopIteration):  # another thread has just changed it: the next one will tidy up
+            _turns.pop(next(iter(_turns)), None)
+
+
+def finish(turn: Turn) -> None:
+    """Have an interaction say its ids to nothing new, in any context."""
+    turn.finished = True
+    if _turns.get(turn.event_id) is turn:
+        _turns.pop(turn.event_id, None)
+
+
 class Scope(Struct, frozen=True):
     """What one stretch of code is about; an inner one replaces it, nothing changes it.
 
-    ``fields`` are what is bound. ``turn`` and ``span`` are as they were when it began: ask `open` what they are now.
+    ``fields`` are what is bound. ``turn`` and ``span`` are as they were when it began, ``outer`` is what holds again
+    once the interaction is finished, and ``depth`` is how many there are of those: ask `now` what holds now.
     """
 
     fields: Mapping[str, Any] = {}
     turn: Turn | None = None
     span: Any = None
+    outer: Scope | None = None
+    depth: int = 0
+
+    def now(self) -> Scope:
+        """The same without the interactions that are finished by now.
+
+        A span that is left of them stays where no other interaction is open: its trace goes on, without their ids.
+        """
+        scope, span = self, self.span
+        while scope.turn is not None and scope.turn.finished:
+            if scope.outer is None:
+                return Scope(self.fields, None, span)
+            scope = scope.outer
+            span = scope.span if span is None else span
+        if scope is self:
+            return self
+        if scope.turn is None:
+            return Scope(self.fields, None, span)
+        return Scope(self.fields, scope.turn, scope.span, scope.outer, scope.depth)
 
     def open(self) -> tuple[Turn | None, Any]:
         """The innermost interaction that is not finished, and the innermost span; None where there is none."""
-        turn, span = self.turn, self.span
-        while turn is not None and turn.finished:
-            span = turn.outer_span if span is None else span
-            turn = turn.outer
-        return turn, span
+        scope = self.now()
+        return scope.turn, scope.span
+
+    def inside(self, turn: Turn, span: Any = None) -> Scope:
+        """The scope of code in here that is about this interaction and this span."""
+        if self.turn is turn:
+            return Scope(self.fields, turn, span, self.outer, self.depth)
+        outer = self.now()
+        if outer.depth >= _DEEPEST or (outer.turn is None and outer.span is None):
+            return Scope(self.fields, turn, span)
+        return Scope(self.fields, turn, span, outer, outer.depth + 1)
 
 
 _NOWHERE: Final = Scope()
@@ -137,7 +183,7 @@ def leave(token: Token[Scope]) -> bool:
 
 
 @contextmanager
-def within(scope: Scope) -> Iterator[None]:
+def within(scope: Scope) -> Generator[None]:
     """Make a scope the current one for a block."""
     token = enter(scope)
     try:
@@ -150,10 +196,10 @@ def current_scope() -> Mapping[str, Any] | None:
     """What a record made here may take: what is bound, the open span's ids, and under `ABOUT` the interaction's."""
     scope = _scope.get()
     if scope.turn is None and scope.span is None:
-        return None if scope is _NOWHERE else scope.fields
+        return scope.fields or None
     turn, span = scope.open()
     said = dict(scope.fields)
-    if span is not None:
+    if span is not None and not span.is_muted:
         said |= {"trace_id": span.trace_id, "span_id": span.span_id}
     if turn is not None and turn.about is not None:
         said[ABOUT] = turn.about
@@ -196,13 +242,20 @@ class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@b
         bound = {**scope.fields, **self._fields}
         if self._properties is not None:
             bound["properties"] = _merged(scope.fields.get("properties", {}), self._properties)
-        turn = None if "event_id" in self._fields else scope.turn
-        inner = Scope(bound) if "trace_id" in self._fields else Scope(bound, turn, scope.span)
+        if "trace_id" in self._fields:
+            inner = Scope(bound)
+        elif "event_id" in self._fields:
+            inner = Scope(bound, None, scope.open()[1])
+        else:
+            inner = Scope(bound, scope.turn, scope.span, scope.outer, scope.depth)
         self._tokens.append(enter(inner))
         return self
 
     def __exit__(self, *_: object) -> None:
-        leave(self._tokens.pop())
+        for token in reversed(self._tokens.copy()):  # one object may be entered by several threads or tasks at once
+            if leave(token):
+                self._tokens.remove(token)
+                return
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, Self, Unpack
 
+from raindrop_logging import context
+from raindrop_logging._pipeline.stats import tell_operator_once
 from raindrop_logging.carrier import TOOL_EVENTS, Carrier, dispatched
-from raindrop_logging.context import Scope, Turn, enter, here
+from raindrop_logging.context import Scope, Turn, enter, here, open_turn, remember
 from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
 from raindrop_logging.plain import error_text, frozen, text_of
 from raindrop_logging.record import say
@@ -30,11 +31,6 @@ from raindrop_logging.vocabulary import (
     SignalType,
     UpdateDict,
 )
-
-MAX_RESUMABLE = 10_000
-"""Open interactions that `resume_interaction` finds by their id; past that the oldest is known by its id alone."""
-
-_open: Final[dict[str, Turn]] = {}
 
 Properties = Mapping[str, Any]
 Attachments = Sequence[AttachmentDict]
@@ -76,35 +72,40 @@ class Interaction(Spans):
 
     def set_input(self, text: str) -> None:
         """What the user said, in place of what was said before."""
-        self._say("update", {"input": text})
+        _say(self._turn, "update", {"input": text})
 
     def set_model(self, model: str) -> None:
         """The model that answers."""
-        self._say("update", {"model": model})
+        _say(self._turn, "update", {"model": model})
 
     def set_property(self, key: str, value: Any) -> None:
         """One property."""
-        self._say("update", {"properties": {key: value}})
+        _say(self._turn, "update", {"properties": {_text(key): value}})
 
     def set_properties(self, properties: Properties) -> None:
         """More properties, merged key by key."""
-        self._say("update", {"properties": properties})
+        _say(self._turn, "update", {"properties": properties})
 
     def add_attachments(self, attachments: Attachments) -> None:
         """More attachments."""
-        self._say("update", {"attachments": attachments})
+        _say(self._turn, "update", {"attachments": attachments})
 
     def set_tools(self, tools: Tools) -> None:
         """What the models of this interaction are offered from now on: each of its model spans says so.
 
         Definitions in OpenAI's, Anthropic's or Raindrop's own shape; an empty list says that there are none.
         """
-        self._turn.tools = tuple(frozen(list(tools)))
+        said = frozen(tools)
+        if isinstance(said, list):
+            self._turn.tools = tuple(said)
+        else:
+            line = f"set_tools takes a list of definitions, not a {type(tools).__name__}"
+            tell_operator_once("set_tools", line)
 
     def update(self, **fields: Unpack[UpdateDict]) -> None:
         """Several fields at once; see `raindrop_logging.extra.update`."""
         self._learn(fields)
-        self._say("update", fields)
+        _say(self._turn, "update", fields)
 
     def finish(self, output: str | None = None, **fields: Unpack[UpdateDict]) -> None:
         """The answer is there, and nothing more is expected; finishing again, or a later change, revises it.
@@ -114,8 +115,8 @@ class Interaction(Spans):
             fields: any other field of the event; see `raindrop_logging.extra.finish`.
         """
         self._learn(fields)
-        self._say("finish", {**fields, "output": output})
-        self._close()
+        _say(self._turn, "finish", {**fields, "output": output})
+        context.finish(self._turn)
 
     def subagent(
         self,
@@ -163,8 +164,8 @@ class Interaction(Spans):
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         if not self._turn.finished:
-            self._say("finish", {}, error)
-            self._close()
+            _say(self._turn, "finish", {}, None if isinstance(error, GeneratorExit) else error)
+            context.finish(self._turn)
 
     async def __aenter__(self) -> Self:
         return self
@@ -172,24 +173,11 @@ class Interaction(Spans):
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.__exit__(kind, error, traceback)
 
-    def _close(self) -> None:
-        self._turn.finished = True
-        _open.pop(self._turn.event_id, None)
-
     def _learn(self, fields: Mapping[str, Any]) -> None:
         """Take over who it is with, for the records to come."""
-        told = {key: _text(fields[key]) for key in _WHOSE if fields.get(key) is not None}
+        told = {key: fields[key] for key in _WHOSE if fields.get(key) is not None}
         if told:
-            turn = self._turn
-            turn.begin(**{"event_id": None, **{key: getattr(turn, key) for key in _WHOSE}, **told})
-
-    def _say(self, record_type: RecordType, fields: Mapping[str, Any], error: BaseException | None = None) -> None:
-        turn = self._turn
-        block = {**fields, **turn.ids(), "type": record_type}
-        if error is not None:
-            block["properties"] = {"error": error_text(error)}
-        around = Scope({**here().fields, "trace_id": turn.trace_id})
-        say(turn.logger, block, around, "%s %s", record_type, turn.event_id, stacklevel=3)
+            know(self._turn, NOTHING_BOUND, event_id=None, **told)
 
     def __repr__(self) -> str:
         return f"<Interaction {self.id}{' finished' if self.finished else ''}>"
@@ -212,6 +200,8 @@ def begin(  # noqa: PLR0917 -- the official order
 ) -> Interaction:
     """Open an interaction; until it is finished, it is what spans, signals and updates around here are about.
 
+    One of this id that this process has begun already goes on, and is what is returned.
+
     Args:
         user_id, event: whose it is and what; needed, here or bound.
         event_id: made where absent.
@@ -219,13 +209,16 @@ def begin(  # noqa: PLR0917 -- the official order
         tools: what its models are offered; see `Interaction.set_tools`.
         logger: where its records go; the logger ``raindrop`` by default.
     """
-    scope = here()
-    turn, _ = scope.open()
-    if turn is None or turn.begun:
+    scope = here().now()
+    known = open_turn(_text(event_id))
+    turn = known or (scope.turn if scope.turn is not None and scope.turn.awaits_begin else None)
+    if turn is None:
         turn = root_turn(scope, _text(event_id))
-        enter(Scope(scope.fields, turn))
+    if turn is not scope.turn:
+        enter(scope.inside(turn))
     know(turn, scope, event_id=event_id, user_id=user_id, event=event, convo_id=convo_id)
-    turn.logger = logger
+    if logger is not None:
+        turn.logger = logger
     if tools is not None:
         Interaction(turn).set_tools(tools)
     return opened(
@@ -240,10 +233,27 @@ def begin(  # noqa: PLR0917 -- the official order
 
 
 def opened(turn: Turn, **fields: Any) -> Interaction:
-    """The handle of an interaction that has been told its ids, once it has said that it begins."""
-    interaction = Interaction(turn)
-    interaction._say("begin", fields)  # noqa: SLF001 -- the first word of its own
-    return interaction
+    """The handle of an interaction that has been told its ids, once it has said that it begins.
+
+    Args:
+        turn: it.
+        fields: what its begin says.
+    """
+    _say(turn, "begin", fields)
+    return Interaction(turn)
+
+
+def _say(
+    turn: Turn,
+    record_type: RecordType,
+    fields: Mapping[str, Any],
+    error: BaseException | None = None,
+) -> None:
+    block = {**fields, **turn.ids(), "type": record_type}
+    if error is not None:
+        block["properties"] = {"error": error_text(error)}
+    around = Scope({**here().fields, "trace_id": turn.trace_id})
+    say(turn.logger, block, around, "%s %s", record_type, turn.event_id)
 
 
 def resume_interaction(event_id: str | None = None, *, logger: logging.Logger | None = None) -> Interaction:
@@ -257,9 +267,10 @@ def resume_interaction(event_id: str | None = None, *, logger: logging.Logger | 
         logger: where its records go from now on; as it was, if None.
     """
     scope = here()
-    turn = _open.get(event_id) if event_id is not None else scope.open()[0]
-    if turn is None:
-        turn = Turn(trace_id=trace_id_of_event(text_of(event_id, str)) if event_id is not None else None)
+    known = _text(event_id) or None
+    turn = scope.open()[0] if known is None else open_turn(known)
+    if turn is None or turn.is_apart:
+        turn = Turn(trace_id=None if known is None else trace_id_of_event(known))
     if not turn.begun:
         know(turn, scope, event_id=event_id, user_id=None, event=None, convo_id=None)
     if logger is not None:
@@ -271,13 +282,14 @@ _WHOSE: Final = ("user_id", "event", "convo_id")
 
 
 def know(turn: Turn, scope: Scope, *, event_id: Any, **given: Any) -> None:
-    """Say whose an interaction is, as given, else as bound; and find it again by its id."""
-    bound = scope.fields
-    turn.begin(event_id=_text(event_id), **{key: _text(given[key]) or bound.get(key) for key in _WHOSE})
-    _open[turn.event_id] = turn
-    if len(_open) > MAX_RESUMABLE:
-        with suppress(RuntimeError, StopIteration):  # another thread has just changed it: the next one will tidy up
-            _open.pop(next(iter(_open)), None)
+    """Say whose an interaction is: as given, else as it was said before, else as bound; it is found by its id then."""
+    said = {key: _text(given.get(key)) or getattr(turn, key) or scope.fields.get(key) for key in _WHOSE}
+    turn.begin(event_id=_text(event_id), **said)
+    if not turn.finished:
+        remember(turn)
+
+
+NOTHING_BOUND: Final = Scope()
 
 
 def _text(value: Any) -> str | None:
@@ -359,7 +371,7 @@ def track(  # noqa: PLR0917 -- the official order
 def _track(record_type: RecordType, event_id: Any, fields: Mapping[str, Any], logger: logging.Logger | None) -> str:
     known = _text(event_id) or here().fields.get("event_id") or uuid_text(mint_bits(128))
     block = {**fields, "type": record_type, "event_id": known}
-    say(logger, block, here(), "%s %s", record_type, known, stacklevel=3)
+    say(logger, block, here(), "%s %s", record_type, known)
     return str(known)
 
 
@@ -397,7 +409,7 @@ def track_signal(  # noqa: PLR0917 -- the official order
         "after": after,
         "sentiment": sentiment,
     }
-    say(logger, block, here(), "signal %s", name, stacklevel=2)
+    say(logger, block, here(), "signal %s", name)
 
 
 def identify(
@@ -411,4 +423,4 @@ def identify(
         logger: where the record goes; the logger ``raindrop`` by default.
     """
     block = {"type": "identify", "user_id": _text(user_id), "traits": traits}
-    say(logger, block, here(), "identify", stacklevel=2)
+    say(logger, block, here(), "identify")

@@ -10,19 +10,22 @@ what is added about the interaction around is added on our side only.
 from __future__ import annotations
 
 import logging
+import os
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.trace import StatusCode
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import SpanContext, StatusCode
 
 from raindrop_logging._pipeline.stats import tell_operator
 from raindrop_logging.context import Scope, Turn, here
-from raindrop_logging.offered_tools import offered_by_attributes, offered_tool
-from raindrop_logging.otel_context import SCOPE, is_ai, processors
+from raindrop_logging.offered_tools import offered_by_attributes
+from raindrop_logging.otel_context import SCOPE, is_ai, processors, scope_in
 from raindrop_logging.plain import text_of
 from raindrop_logging.record import say
 from raindrop_logging.vocabulary import SpanKind
@@ -30,15 +33,18 @@ from raindrop_logging.vocabulary import SpanKind
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-MAX_OPEN = 10_000
-"""Spans that are open at once; the interaction of one that never ends is forgotten past that."""
+MAX_SPANS = 10_000
+"""Spans that a processor knows of at once: open ones, and those left out that others may hang on."""
+
+MAX_ATTRIBUTES = 4_096
+"""Attributes of a span of `instrument`'s own provider; a long conversation has more than OpenTelemetry's 128."""
 
 
 class RaindropSpanProcessor(SpanProcessor):
     """Sends the AI spans of a TracerProvider (models, tools, chains of any instrumentation) to Raindrop.
 
-    A span belongs to the interaction that is open where it starts. Others, such as of HTTP servers and databases, are
-    left out, and an AI span hangs on its nearest ancestor that is none of them.
+    A span belongs to the interaction that is open where it starts, and to its trace. Others, such as of HTTP servers
+    and databases, are left out, and an AI span hangs on its nearest ancestor that is none of them.
 
     Args:
         logger: to log them on; the interaction's own by default, else the logger ``raindrop``.
@@ -48,57 +54,85 @@ class RaindropSpanProcessor(SpanProcessor):
     def __init__(self, *, logger: logging.Logger | None = None, everything: bool = False) -> None:
         self._logger = logger
         self._everything = everything
-        self._open: dict[int, tuple[Span, Turn, Scope]] = {}
-        processors.add(self)
+        self._open: OrderedDict[int, _Open] = OrderedDict()
+        self._left_out: OrderedDict[int, int | None] = OrderedDict()
+        processors.append(self)
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 -- OpenTelemetry's
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember the interaction that the span starts in."""
-        if _is_ours(span):
-            return
-        scope = here()
-        turn, _ = scope.open()
-        self._open[span.get_span_context().span_id] = (span, turn or _NOBODY, scope)
-        if len(self._open) > MAX_OPEN:
-            with suppress(RuntimeError, StopIteration):  # another thread has just changed it
-                self._open.pop(next(iter(self._open)), None)
+        context = span.get_span_context()
+        if not _is_ours(span):
+            _remember(self._open, context.span_id, _Open(span, context, _scope_at(parent_context)))
 
     def on_end(self, span: ReadableSpan) -> None:
         """Log the span, if it is one for Raindrop."""
         context = span.get_span_context()
         if context is None or _is_ours(span):
             return
-        _, turn, scope = self._open.pop(context.span_id, (None, _NOBODY, Scope()))
-        wanted = is_ai(span) or (self._everything and turn.begun)
-        if not wanted or not context.trace_flags.sampled or getattr(scope.span, "is_muted", False):
-            return
+        seen = self._open.pop(context.span_id, None) or _Open(span, context, Scope())
+        seen.span = span
+        try:
+            if self._is_wanted(seen):
+                self._log(seen)
+            else:
+                _remember(self._left_out, context.span_id, self._parent_of(span))
+        except Exception as error:  # noqa: BLE001 -- a filter of the application's must not end in its instrumentations
+            tell_operator(f"the span '{span.name}' was not logged: {type(error).__name__}: {text_of(error, str)}")
+
+    def _log(self, seen: _Open) -> None:
+        span, turn, attributes = seen.span, seen.turn, seen.span.attributes or {}
+        kind = kind_of(attributes)
+        parent = self._parent_of(span)
         block = {
             "type": "span",
-            "kind": kind_of(span.attributes or {}),
-            "name": span.name,
+            "kind": kind,
+            "name": span.name or kind,
             "start_time": (span.start_time or 0) / 1e9,
             "end_time": (span.end_time or span.start_time or 0) / 1e9,
-            "trace_id": f"{context.trace_id:032x}",
-            "span_id": f"{context.span_id:016x}",
-            "parent_id": self._parent_of(span),
+            "trace_id": seen.trace_id,
+            "span_id": f"{seen.context.span_id:016x}",
+            "parent_id": turn.parent_id if parent is None else f"{parent:016x}",
             "error": _error(span),
-            "attributes": {**turn.attributes, **normalised(span.attributes or {}, turn.tools)},
+            "tools": _offered(attributes, turn.tools) if kind == "llm" else None,
+            "attributes": {**turn.attributes, **normalised(attributes)},
             **turn.ids(),
         }
-        fields = {key: value for key, value in scope.fields.items() if key not in ("trace_id", "span_id")}
-        say(self._logger or turn.logger, block, Scope(fields), "%s %s", block["kind"], span.name)
+        fields = {key: value for key, value in seen.scope.fields.items() if key not in ("trace_id", "span_id")}
+        say(self._logger or turn.logger, block, Scope(fields), "%s %s", kind, span.name)
 
-    def _parent_of(self, span: ReadableSpan) -> str | None:
+    def nearest(self, span: trace.Span) -> tuple[str, str] | None:
+        """Trace and span id, at Raindrop, of the innermost open span that it gets: this one or one around it."""
+        number = self._kept(span.get_span_context().span_id)
+        seen = None if number is None else self._open.get(number)
+        return None if seen is None else (seen.trace_id, f"{number:016x}")
+
+    def _parent_of(self, span: ReadableSpan) -> int | None:
         """The nearest ancestor that Raindrop gets; one that is not known here is taken to be."""
-        parent = span.parent
-        while parent is not None and parent.span_id in self._open:
-            ancestor, turn, _ = self._open[parent.span_id]
-            if is_ai(ancestor) or (self._everything and turn.begun):
+        return None if span.parent is None else self._kept(span.parent.span_id)
+
+    def _kept(self, number: int | None) -> int | None:
+        """This span, if Raindrop gets it, else the nearest around it."""
+        while number is not None:
+            seen = self._open.get(number)
+            if seen is None:
+                if number not in self._left_out:
+                    break
+                number = self._left_out[number]
+            elif self._is_wanted(seen):
                 break
-            parent = ancestor.parent
-        return f"{parent.span_id:016x}" if parent is not None else None
+            else:
+                number = None if seen.span.parent is None else seen.span.parent.span_id
+        return number
+
+    def _is_wanted(self, seen: _Open) -> bool:
+        if getattr(seen.scope.span, "is_muted", False) or not seen.context.trace_flags.sampled:
+            return False
+        return is_ai(seen.span) or (self._everything and seen.turn.begun)
 
     def shutdown(self) -> None:
-        """Nothing is held here."""
+        """No span of ours hangs on one of this provider any more; what was logged is the handlers' to send."""
+        if self in processors:
+            processors.remove(self)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what was logged so far, as the handlers' `flush` does."""
@@ -107,7 +141,38 @@ class RaindropSpanProcessor(SpanProcessor):
         return bool(flush(timeout_millis / 1000))
 
 
+class _Open:
+    """A span that has started, and what it is about."""
+
+    __slots__ = ("context", "scope", "span", "turn")
+
+    def __init__(self, span: ReadableSpan, context: SpanContext, scope: Scope) -> None:
+        self.span = span
+        self.context = context
+        self.scope = scope
+        self.turn = scope.open()[0] or _NOBODY
+
+    @property
+    def trace_id(self) -> str:
+        """Its trace at Raindrop: that of the interaction, in which there may be several of OpenTelemetry's."""
+        return f"{self.context.trace_id:032x}" if self.turn is _NOBODY else self.turn.trace_id
+
+
 _NOBODY: Final = Turn()
+_NOWHERE: Final = Scope()
+_Value = TypeVar("_Value")
+
+
+def _scope_at(context: Context | None) -> Scope:
+    """What the code that starts a span is about: as it is here, else as OpenTelemetry's context has brought it."""
+    scope = here()
+    return scope if scope != _NOWHERE else scope_in(context) or scope
+
+
+def _remember(known: OrderedDict[int, _Value], number: int, value: _Value) -> None:
+    known[number] = value
+    if len(known) > MAX_SPANS:
+        known.popitem(last=False)
 
 
 def _is_ours(span: ReadableSpan) -> bool:
@@ -115,16 +180,18 @@ def _is_ours(span: ReadableSpan) -> bool:
 
 
 def _error(span: ReadableSpan) -> Mapping[str, Any] | None:
-    """What failed: the exception that was recorded, else what the status says."""
+    """What failed: the exception that was recorded last, else what the status says."""
     if span.status.status_code is not StatusCode.ERROR:
         return None
-    said = {"message": span.status.description or "error"}
-    for event in span.events:
+    said: dict[str, Any] = {"message": span.status.description or "error"}
+    for event in reversed(span.events):
         if event.name == "exception" and event.attributes:
-            for key, name in (("type", "type"), ("message", "message"), ("stack", "stacktrace")):
-                text = event.attributes.get(f"exception.{name}")
-                said |= {key: str(text)} if text else {}
+            found = {key: event.attributes.get(f"exception.{name}") for key, name in _EXCEPTION.items()}
+            return said | {key: str(text) for key, text in found.items() if text}
     return said
+
+
+_EXCEPTION: Final = {"type": "type", "message": "message", "stack": "stacktrace"}
 
 
 # ---- what a span is, and what its attributes are called -------------------------------------------------------------
@@ -134,9 +201,14 @@ _KINDS: Final[dict[str, SpanKind]] = {
     "agent": "workflow",
     "invoke_agent": "workflow",
     "create_agent": "workflow",
+    "invoke_workflow": "workflow",
     "task": "task",
     "chain": "task",
     "retriever": "task",
+    "retrieval": "task",
+    "reranker": "task",
+    "guardrail": "task",
+    "evaluator": "task",
     "tool": "tool",
     "execute_tool": "tool",
     "ai.toolcall": "tool",
@@ -155,63 +227,72 @@ _KIND_KEYS: Final = (
     "llm.request.type",
     "ai.operationId",
 )
-_MODEL_KEYS: Final = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "llm.request.model")
+_MODEL_KEYS: Final = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "ai.model.id")
 
 
 def kind_of(attributes: Mapping[str, Any]) -> SpanKind:
     """The kind that a span's attributes say, in any of the conventions; ``trace`` where they say none."""
     for key in _KIND_KEYS:
-        kind = _KINDS.get(str(attributes.get(key)).lower())
+        said = attributes.get(key)
+        kind = _KINDS.get(said.lower()) if isinstance(said, str) else None
         if kind is not None:
             return kind
     return "llm" if any(key in attributes for key in _MODEL_KEYS) else "trace"
 
 
-_RENAMED: Final = {
-    "gen_ai.usage.prompt_tokens": "gen_ai.usage.input_tokens",
-    "gen_ai.usage.completion_tokens": "gen_ai.usage.output_tokens",
-    "llm.usage.prompt_tokens": "gen_ai.usage.input_tokens",
-    "llm.usage.completion_tokens": "gen_ai.usage.output_tokens",
-    "llm.token_count.prompt": "gen_ai.usage.input_tokens",
-    "llm.token_count.completion": "gen_ai.usage.output_tokens",
-    "gen_ai.system": "gen_ai.provider.name",
-    "llm.model_name": "gen_ai.response.model",
-    "gen_ai.request.model": "gen_ai.response.model",
+_NAMES: Final = {
+    "gen_ai.usage.input_tokens": (
+        "gen_ai.usage.prompt_tokens",
+        "llm.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "ai.usage.promptTokens",
+    ),
+    "gen_ai.usage.output_tokens": (
+        "gen_ai.usage.completion_tokens",
+        "llm.usage.completion_tokens",
+        "llm.token_count.completion",
+        "ai.usage.completionTokens",
+    ),
+    "gen_ai.provider.name": ("gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"),
+    "gen_ai.response.model": ("gen_ai.request.model", "llm.model_name", "ai.model.id"),
+    "gen_ai.tool.name": ("ai.toolCall.name", "tool.name"),
+    "ai.toolCall.args": ("gen_ai.tool.call.arguments",),
+    "ai.toolCall.result": ("gen_ai.tool.call.result",),
+    "traceloop.entity.input": ("input.value",),
+    "traceloop.entity.output": ("output.value",),
 }
-"""Names that Raindrop counts tokens and models by, from those that say the same (wire notes, model usage)."""
+"""Names that Raindrop reads tokens, models and contents by, and those of other conventions that say the same."""
 
 
-def normalised(attributes: Mapping[str, Any], tools: Collection[Any] | None = None) -> dict[str, Any]:
-    """The attributes, with Raindrop's own names beside those of other conventions.
+def normalised(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a span, with Raindrop's own names beside those of other conventions.
 
-    Args:
-        attributes: of a span.
-        tools: what the interaction says its models are offered; wins over what the span says.
+    A name that the span has itself is never changed.
     """
     found: dict[str, Any] = {
         key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()
     }
-    for old, new in _RENAMED.items():
-        if old in attributes:
-            found.setdefault(new, attributes[old])
-    if kind_of(attributes) != "llm":
-        return found
-    offered = offered_by_attributes(attributes) if tools is None else [offered_tool(tool) for tool in tools]
-    if offered is not None:
-        found["ai.prompt.tools"] = [_json_text(tool) for tool in offered]
+    for name, others in _NAMES.items():
+        said = next((attributes[other] for other in others if attributes.get(other) is not None), None)
+        if said is not None:
+            found.setdefault(name, said)
+    if kind_of(attributes) == "tool" and "gen_ai.tool.name" in found:
+        found.setdefault("traceloop.entity.name", found["gen_ai.tool.name"])
+        found.setdefault("raindrop.tool.name", found["gen_ai.tool.name"])
     return found
 
 
-def _json_text(value: Any) -> str:
-    import msgspec
-
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+def _offered(attributes: Mapping[str, Any], tools: Collection[Any] | None) -> list[Any] | None:
+    """The tools a model was offered: as the interaction says, else as the span does."""
+    return offered_by_attributes(attributes) if tools is None else list(tools)
 
 
 # ---- instrumentors -------------------------------------------------------------------------------------------------
 
-_provider: list[TracerProvider] = []
-"""The provider of our own, made when the first instrumentor needs one."""
+_own: Final[list[tuple[TracerProvider, RaindropSpanProcessor]]] = []
+"""The provider of our own, made when the first instrumentor needs one, and its processor."""
+
+_DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 
 
 def instrument(*names: str) -> list[str]:
@@ -222,39 +303,50 @@ def instrument(*names: str) -> list[str]:
     private one.
 
     Args:
-        names: of the instrumentors, such as ``openai``; all that are installed, if none is named.
+        names: of the instrumentors, such as ``openai``; if none is named, all that are installed with the library
+            that they are for, without those in ``OTEL_PYTHON_DISABLED_INSTRUMENTATIONS``.
 
     Returns:
         list[str]: those that are on now. One that is named and not installed, or that cannot be switched on, is told
         on the logger ``raindrop_logging``.
     """
     found = {point.name: point for point in entry_points(group="opentelemetry_instrumentor")}
-    for name in set(names) - found.keys():
+    for name in sorted(set(names) - found.keys()):
         known = ", ".join(sorted(found)) or "none"
         tell_operator(f"no OpenTelemetry instrumentor '{name}' is installed; installed: {known}")
+    disabled = {name.strip() for name in os.environ.get(_DISABLED, "").split(",")}
+    wanted = found.keys() & set(names) if names else found.keys() - disabled
     provider = _tracer_provider()
-    return [name for name in sorted(found) if (not names or name in names) and _is_on(found[name], provider)]
+    return [name for name in sorted(wanted) if _is_on(found[name], provider, is_named=bool(names))]
 
 
 def _tracer_provider() -> trace.TracerProvider:
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
-        if not processors:
+        if not {*processors} - {processor for _, processor in _own}:
             provider.add_span_processor(RaindropSpanProcessor())
         return provider
-    if not _provider:
-        private = TracerProvider(shutdown_on_exit=False)
-        private.add_span_processor(RaindropSpanProcessor())
-        _provider.append(private)
-    return _provider[0]
+    if not _own:
+        limits = SpanLimits(max_span_attributes=MAX_ATTRIBUTES)
+        private = TracerProvider(ALWAYS_ON, Resource.get_empty(), shutdown_on_exit=False, span_limits=limits)
+        processor = RaindropSpanProcessor()
+        private.add_span_processor(processor)
+        _own.append((private, processor))
+    return _own[0][0]
 
 
-def _is_on(point: EntryPoint, provider: trace.TracerProvider) -> bool:
+def _is_on(point: EntryPoint, provider: trace.TracerProvider, *, is_named: bool) -> bool:
     try:
         instrumentor = point.load()()
         if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument(tracer_provider=provider)
+            instrumentor.instrument(tracer_provider=provider, raise_exception_on_conflict=True)
     except Exception as error:  # noqa: BLE001 -- somebody else's package must not break the application
-        tell_operator(f"the OpenTelemetry instrumentor '{point.name}' failed: {text_of(error, str)}")
+        if is_named or not _is_for_nothing_installed(error):
+            tell_operator(f"the OpenTelemetry instrumentor '{point.name}' failed: {text_of(error, str)}")
         return False
     return bool(instrumentor.is_instrumented_by_opentelemetry)
+
+
+def _is_for_nothing_installed(error: Exception) -> bool:
+    """Whether an instrumentor failed because its library is missing, or of a version that it does not know."""
+    return isinstance(error, ModuleNotFoundError) or type(error).__name__ == "DependencyConflictError"

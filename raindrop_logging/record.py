@@ -6,6 +6,7 @@ logging configuration apply to it as to a log call written by hand.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Mapping
 from logging.handlers import QueueHandler
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from raindrop_logging._pipeline.stats import tell_operator
 from raindrop_logging.context import Scope, within
+from raindrop_logging.plain import text_of
 
 default_logger: Final = logging.getLogger("raindrop")
 """Where records go that were given no logger. Its level is INFO unless the logging configuration says otherwise."""
@@ -30,7 +32,6 @@ def say(
     scope: Scope,
     text: str,
     *args: object,
-    stacklevel: int = 1,
 ) -> None:
     """Log a block as INFO, with ``scope`` as what it is about, wherever the caller is now.
 
@@ -39,7 +40,6 @@ def say(
         block: the block; what is None is left out.
         scope: the fields that are bound for it.
         text, args: the message, for people who read the log.
-        stacklevel: frames between the code that the record should name and this function.
     """
     logger = default_logger if logger is None else logger
     if logger is default_logger:
@@ -50,8 +50,17 @@ def say(
         if not _told[0]:
             tell_operator(f"no RaindropHandler hears the logger '{logger.name}' at INFO: {_REMEDY}")
     said = {key: value for key, value in block.items() if value is not None}
+    shown = [text_of(arg, str) for arg in args]
     with within(scope):
-        logger.info(text, *args, extra={"raindrop": said}, stacklevel=stacklevel + 1)
+        logger.info(text, *shown, extra={"raindrop": said}, stacklevel=_own_frames() + 1)
+
+
+def _own_frames() -> int:
+    """Frames from `say` out to the code that it speaks for, which the record names as its place."""
+    count, frame = -1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").rpartition(".")[0] == __package__:
+        count, frame = count + 1, frame.f_back
+    return count
 
 
 _REMEDY: Final = "attach one to it or to the root logger (dictConfig, or raindrop_logging.init())"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Token
 from datetime import datetime
-from typing import Any, Final, Self, TypedDict
+from typing import Any, Final, Self, TypedDict, cast
 
 from raindrop_logging import otel_context
 from raindrop_logging.context import Scope, Turn, enter, leave, root_span_id
@@ -92,7 +92,7 @@ class Span:
         self.parent_id: Final = parent.span_id if parent is not None else _parent_of(turn, scope)
         ids = (turn.trace_id if parent is None else parent.trace_id, span_id(mint_bits(64)))
         self.mirror: Final = None if self.is_muted else self._mirrored(ids, parent)
-        self.trace_id, self.span_id = ids if self.mirror is None else self.mirror.ids
+        self.trace_id, self.span_id = ids if self.mirror is None else self._ids_with(self.mirror, ids)
         if not turn.begun:
             turn.trace_id = self.trace_id
         self._record_options(options)
@@ -100,7 +100,25 @@ class Span:
     def _mirrored(self, ids: tuple[str, str], parent: Span | None) -> otel_context.Mirror | None:
         around = self.parent_id or (root_span_id(self.turn) if self.turn.begun else None)
         above = parent.mirror if parent is not None else None
-        return otel_context.mirrored(self.name, self.kind, ids, start=self._opened, parent_id=around, parent=above)
+        start = self._opened if self._start_time is None else self._start_time
+        trace_id, own_id = ids
+        return otel_context.mirrored(
+            otel_context.Opened(
+                name=self.name,
+                kind=self.kind,
+                trace_id=trace_id,
+                span_id=own_id,
+                start=start,
+                parent_id=around,
+                parent=above,
+            )
+        )
+
+    def _ids_with(self, mirror: otel_context.Mirror, ids: tuple[str, str]) -> tuple[str, str]:
+        """The ids that OpenTelemetry gave it; its trace only where this is the first span of its own."""
+        around = self._scope.open()[0]
+        is_first = self.parent_id is None and not self.turn.begun and (around is None or not around.begun)
+        return (mirror.trace_id if is_first else ids[0], mirror.span_id)
 
     def _record_options(self, options: SpanOptions) -> None:
         self.record_input(options.get("input"))
@@ -170,23 +188,23 @@ class Span:
 
     def __enter__(self) -> Self:
         mirror = self.mirror
-        token = enter(Scope(self._scope.fields, self.turn, self))
-        self._entered.append((token, mirror.enter() if mirror is not None else None))
+        scope = self._scope.inside(self.turn, self)
+        self._entered.append((enter(scope), mirror.enter(scope) if mirror is not None else None))
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         self._leave()
-        self.end(error, stacklevel=2)
+        self.end(error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
 
     async def __aexit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         self._leave()
-        self.end(error, stacklevel=2)
+        self.end(error)
 
     @contextmanager
-    def current(self) -> Iterator[None]:
+    def current(self) -> Generator[None]:
         """Make it the current span for a block, and leave it open."""
         self.__enter__()
         try:
@@ -199,20 +217,18 @@ class Span:
         if leave(token) and self.mirror is not None:
             self.mirror.leave(other)
 
-    def end(self, error: Failure | None = None, *, stacklevel: int = 1) -> None:
+    def end(self, error: Failure | None = None) -> None:
         """End it now and log it, once; a further end changes nothing.
 
         Args:
             error: what failed, if it did.
-            stacklevel: as in the logging module.
         """
         end = self._opened + (time.perf_counter() - self._clock)
-        self._end(end, end, error, stacklevel + 1)
+        self._end(end, error)
 
     def end_at(self, end_time: Time, error: Failure | None = None) -> None:
         """End it at the given time, for work that is told of later."""
-        seconds = end_time if isinstance(end_time, int | float) else None
-        self._end(end_time, seconds or time.time(), error, 2)
+        self._end(end_time, error)
 
     def tell(self, output: Any, error: Failure | None, *, duration_ms: float | None, end_time: Time | None) -> None:
         """End it as work that is over already: how it went, and when it was.
@@ -225,9 +241,9 @@ class Span:
         self.record_output(output)
         self._said["duration_ms"] = duration_ms
         self._is_told = True
-        self._end(end_time, time.time(), error, 3)
+        self._end(end_time, error)
 
-    def _end(self, end_time: Time | None, seconds: float, error: Failure | None, stacklevel: int) -> None:
+    def _end(self, end_time: Time | None, error: Failure | None) -> None:
         try:
             self._open.pop()  # atomic: of two threads that end it, one does
         except IndexError:
@@ -238,11 +254,11 @@ class Span:
         if self.mirror is not None:
             failure = block.get("error")
             told = failure if isinstance(failure, dict) else {"message": str(failure)} if failure else None
-            self.mirror.end({**self._properties, **self._attributes}, told, seconds)
+            self.mirror.end({**self._properties, **self._attributes}, told, end_time)
         if not self.is_muted:
             around = Scope({key: value for key, value in self._scope.fields.items() if key not in _OWN_IDS})
             text = "%s %s" if block.get("error") is None else "%s %s failed"
-            say(self._logger or self.turn.logger, block, around, text, self.kind, self.name, stacklevel=stacklevel + 1)
+            say(self._logger or self.turn.logger, block, around, text, self.kind, self.name)
 
     def _block(self, end_time: Time | None) -> dict[str, Any]:
         turn = self.turn
@@ -270,12 +286,13 @@ class LlmSpan(Span):
 
     def _record_options(self, options: SpanOptions) -> None:
         super()._record_options(options)
-        given: Mapping[str, Any] = options
+        given = cast("LlmOptions", options)
         self._said |= {"model": given.get("model"), "provider": given.get("provider")}
-        if given.get("messages") is not None:
-            self.set_messages(given["messages"])
-        if given.get("tools") is not None:
-            self.set_tools(given["tools"])
+        messages, tools = given.get("messages"), given.get("tools")
+        if messages is not None:
+            self.set_messages(messages)
+        if tools is not None:
+            self.set_tools(tools)
         elif self.turn.tools is not None:
             self.set_tools(self.turn.tools)
 
@@ -312,7 +329,7 @@ def _parent_of(turn: Turn, scope: Scope) -> str | None:
     other = otel_context.current_ai_span()
     if other is not None and other[0] == turn.trace_id:
         return other[1]
-    _, span = scope.open()
+    span = scope.now().span
     return str(span.span_id) if span is not None and span.turn is turn else turn.parent_id
 
 
@@ -328,9 +345,8 @@ def turn_around(scope: Scope) -> Turn:
 
 def root_turn(scope: Scope, event_id: str | None = None) -> Turn:
     """A new interaction with no span around it: in the trace that is bound, or current elsewhere, or its own."""
-    outer, outer_span = scope.open()
-    if outer_span is None and scope.fields.get("trace_id"):
-        return Turn(trace_id=scope.fields["trace_id"], parent_id=scope.fields.get("span_id"), outer=outer)
-    other = otel_context.current_ids() if outer is None and outer_span is None else None
-    trace_id = other[0] if other is not None else event_id and trace_id_of_event(event_id)
-    return Turn(trace_id=trace_id, outer=outer, outer_span=outer_span)
+    turn, span = scope.open()
+    if span is None and scope.fields.get("trace_id"):
+        return Turn(trace_id=scope.fields["trace_id"], parent_id=scope.fields.get("span_id"))
+    other = otel_context.current_ids() if turn is None and span is None else None
+    return Turn(trace_id=other[0] if other is not None else event_id and trace_id_of_event(event_id))

@@ -10,15 +10,18 @@ Else its launch would look queued for ever.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Final, Self, Unpack
+
+import msgspec
 
 from raindrop_logging.carrier import CANCELLED, Carrier, Headers, read_carrier
 from raindrop_logging.context import Scope, Turn, here
 from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
 from raindrop_logging.interactions import Interaction, know, opened
-from raindrop_logging.plain import text_of
-from raindrop_logging.span import Span
+from raindrop_logging.plain import frozen, text_of
+from raindrop_logging.span import Span, SpanOptions
 from raindrop_logging.vocabulary import UpdateDict
 
 _SILENT: Final = "the sub-agent ended without an output"
@@ -41,7 +44,9 @@ class SubagentRun:
         self.parent: Final = parent
         self.name: Final = name
         self._turn = turn
+        self._began = time.time()
         self._root: Span | None = None
+        self._is_aborted = False
 
     @property
     def event_id(self) -> str:
@@ -53,43 +58,71 @@ class SubagentRun:
         """Whether a launcher knows of it."""
         return self.parent is not None
 
-    def finish(self, output: str | None = None, **fields: Unpack[UpdateDict]) -> None:
+    def finish(self, output: Any = None, **fields: Unpack[UpdateDict]) -> None:
         """It is done; without an output it counts as failed, since an event without one shows nowhere.
 
+        After `fail` or `cancel` it changes nothing.
+
         Args:
-            output: what it found out.
+            output: what it found out; what is no text is said as JSON.
             fields: any other field of the event.
         """
-        if isinstance(output, str) and not output.strip():
-            output = None
-        if output is None:
-            self.fail(_SILENT)
-        else:
-            self.interaction.finish(output, **fields)
+        if self._is_aborted:
+            return
+        text = _output(output)
+        if text.strip():
+            self._show()
+            self.interaction.finish(text, **fields)
+            return
+        if fields:
+            self.interaction.update(**fields)
+        self.fail(_SILENT)
 
     def fail(self, reason: str | BaseException) -> None:
-        """It has failed: its span is marked so, and the reason is its output. A cancellation is one."""
+        """It has failed: its span is marked so, and the reason is its output. A cancellation is one.
+
+        Once it is finished, it changes nothing.
+        """
         if _is_cancellation(reason):
             self.cancel(reason)
         elif not self.interaction.finished:
-            root = self._root or self.interaction.start_span("trace", _FAILED, attributes={"ai.operationId": _FAILED})
-            root.set_error(reason)
-            if self._root is None:
-                root.end()
+            self._is_aborted = True
+            self._show(reason)
             self.interaction.finish(f"Aborted: {_said(reason)}")
 
     def cancel(self, reason: str | BaseException | None = None) -> None:
-        """It was cancelled, which nothing else would tell from finished."""
+        """It was cancelled, which nothing else would tell from finished. Once it is finished, it changes nothing."""
         if self.interaction.finished:
             return
+        self._is_aborted = True
         self._turn.attributes = {**self._turn.attributes, **CANCELLED}
+        self._show()
         said = "cancelled by its caller" if reason is None else _said(reason)
         self.interaction.finish(f"Cancelled: {said}", properties={_TERMINAL: CANCELLED[_TERMINAL]})
 
-    def __enter__(self) -> Self:
+    def _show(self, failure: str | BaseException | None = None) -> None:
+        """See that a span says how it ended: the one around the block, else, without a block, one made now."""
+        if self._root is not None:
+            if failure is not None:
+                self._root.set_error(failure)
+            return
+        options: SpanOptions = {"logger": self._turn.logger, "start_time": self._began}
+        if failure is None:
+            self._root = Span("workflow", self.name, self._turn, self._scope(), options)
+        else:
+            options["attributes"] = {"ai.operationId": _FAILED}
+            self._root = Span("trace", _FAILED, self._turn, self._scope(), options)
+        self._root.end(failure)
+
+    def _scope(self) -> Scope:
+        """What its records are about: all that is bound around, except whose the work around is."""
         turn = self._turn
-        scope = Scope({**here().fields, "trace_id": turn.trace_id}, turn)
-        self._root = Span("workflow", self.name, turn, scope, {"logger": turn.logger})
+        own = {"user_id": turn.user_id, "convo_id": turn.convo_id, "trace_id": turn.trace_id}
+        bound = {key: value for key, value in here().fields.items() if key not in _OTHERS}
+        return Scope({**bound, **{key: value for key, value in own.items() if value is not None}}, turn)
+
+    def __enter__(self) -> Self:
+        self._root = Span("workflow", self.name, self._turn, self._scope(), {"logger": self._turn.logger})
         self._root.__enter__()
         return self
 
@@ -112,6 +145,19 @@ class SubagentRun:
 def _is_cancellation(reason: object) -> bool:
     """asyncio's or a future's, by name: importing either to ask would cost every program more than all of this."""
     return any(kind.__name__ == "CancelledError" for kind in type(reason).__mro__)
+
+
+_OTHERS: Final = frozenset({"event_id", "span_id"})
+
+
+def _output(output: Any) -> str:
+    if output is None or isinstance(output, str):
+        return output or ""
+    return msgspec.json.encode(frozen(output)).decode()
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else text_of(value, str)
 
 
 def _said(reason: str | BaseException) -> str:
@@ -149,8 +195,8 @@ def resume_subagent(
     told = parent if parent is not None else read_carrier(headers)
     own = Carrier(
         event_id="",
-        child_event_id=event_id or uuid_text(mint_bits(128)),
-        name=name or "subagent",
+        child_event_id=_text(event_id) or uuid_text(mint_bits(128)),
+        name=_text(name) or "subagent",
         convo_id=convo_id,
         user_id=user_id,
     )

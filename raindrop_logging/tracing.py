@@ -125,8 +125,14 @@ class Tracer(Spans):
 
 
 def _apart(scope: Scope) -> Turn:
+    """Nobody's: of a tracer's own work around, else of none, within the trace around unless that is somebody's."""
+    turn, span = scope.open()
+    if turn is not None and turn.is_apart:
+        return turn
+    if turn is not None and turn.begun:
+        return Turn(is_apart=True)
     around = turn_around(scope)
-    return Turn() if around.begun else around
+    return Turn(trace_id=around.trace_id, parent_id=around.parent_id if span is None else span.span_id, is_apart=True)
 
 
 _anywhere: Final = Spans()
@@ -174,7 +180,7 @@ def start_span(
 
 def current_span() -> Span:
     """The innermost span that is open here; where there is none, one that goes nowhere."""
-    span = here().span
+    span = here().now().span
     return span if span is not None else Span("trace", "none", Turn(), Scope(), {"suppress_tracing": True})
 
 
@@ -195,16 +201,24 @@ class _Decorates:
         self, name: str | None = None, *, tools: Sequence[Any] | None = None, **options: Unpack[SpanOptions]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
     def __call__(self, name: Any = None, *, tools: Sequence[Any] | None = None, **options: Any) -> Any:
+        given = cast("SpanOptions", options)
         if callable(name):
-            return self._decorate(name, _name_of(name), tools, options)
-        return lambda function: self._decorate(function, name or _name_of(function), tools, options)
+            return self._decorate(name, _name_of(name), tools, given)
 
-    def _decorate(self, function: Callable[P, R], name: str, tools: Sequence[Any] | None, options: Any) -> Any:
+        def decorate(function: Callable[..., Any]) -> Any:
+            return self._decorate(function, name or _name_of(function), tools, given)
+
+        return decorate
+
+    def _decorate(
+        self, function: Callable[P, R], name: str, tools: Sequence[Any] | None, options: SpanOptions
+    ) -> Callable[P, R]:
         named = _arguments_of(function)
         kind: Any = self._kind
 
         def opened(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
-            span: Span = _anywhere.start_span(kind, name, **{"input": named(args, kwargs), **options})
+            given: SpanOptions = {"input": named(args, kwargs), **options}
+            span: Span = _anywhere.start_span(kind, name, **given)
             if tools is not None:
                 span.turn.tools = tuple(tools)
             return span
@@ -347,7 +361,7 @@ class _Yielded:
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         texts = self._values and all(isinstance(value, str) for value in self._values)
         self.span.record_output("".join(self._values) if texts else self._values)
-        self.span.end(error, stacklevel=2)
+        self.span.end(error)
 
 
 _WRAPPERS: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any, Opened], Callable[..., Any]]], ...]] = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from raindrop_logging.context import Scope, within
 from tests.wire.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ def recorder() -> Iterator[Recorder]:
 
 @pytest.fixture(autouse=True)
 def clean_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No RAINDROP_* variable of outside and no proxy reaches a test; no handler, level or pipeline outlives it."""
+    """No variable, proxy or interaction of outside reaches a test; no handler, level or pipeline outlives it."""
     for name in list(os.environ):
         if name.startswith("RAINDROP_") or name.upper() in _PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("RAINDROP_GIT_AUTO_DETECT", "false")  # the tests run inside a repository of their own
-    with logging_restored():
+    with within(Scope()), logging_restored():
         yield
 
 

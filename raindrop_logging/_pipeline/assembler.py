@@ -105,6 +105,11 @@ class Assembler:
         """Take one entry; what it makes ready to go out, in order."""
         return self._steps[entry.type](entry, now)
 
+    def end(self, event_id: str) -> list[Told]:
+        """Close an interaction as it stands; its finish was refused, and nothing else will come."""
+        interaction = self._open.get(event_id)
+        return [] if interaction is None else self._ended(interaction)
+
     def tick(self, now: float, *, behind: bool = False) -> list[Told]:
         """What is due at this time; ``behind`` leaves pending partials for later, since finals come first."""
         told = self._expire(now)
@@ -163,12 +168,15 @@ class Assembler:
         interaction = self._joined(entry, now)
         if interaction is None:
             return [self._revision(entry)]
-        self._forget(interaction)
-        self._remember(_Closed(interaction.block, interaction.timestamp, interaction.trace_id), entry.event_id)
-        final = self._told(interaction, interaction.block, pending=False)
-        return [final, *self._released(interaction)]
+        return self._ended(interaction)
 
     # ---- one interaction
+
+    def _ended(self, interaction: _Open) -> list[Told]:
+        self._forget(interaction)
+        self._remember(_Closed(interaction.block, interaction.timestamp, interaction.trace_id), interaction.event_id)
+        final = self._told(interaction, interaction.block, pending=False)
+        return [final, *self._released(interaction)]
 
     def _joined(self, entry: Entry, now: float) -> _Open | None:
         """The interaction with this entry merged in, opened if it is new; None where it has ended already."""

@@ -73,12 +73,16 @@ class Entry(Struct, frozen=True):
 
 
 class Refusal(Struct, frozen=True):
-    """Records that go no further, and why: ``reason`` counts them, ``detail`` says what to do."""
+    """Records that go no further, and why: ``reason`` counts them, ``detail`` says what to do.
+
+    ``ends`` is the event that a refused finish ends all the same.
+    """
 
     reason: str
     detail: str
     source: Source
     records: int = 1
+    ends: str | None = None
 
 
 class Told(Struct, frozen=True):

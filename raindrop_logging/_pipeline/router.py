@@ -70,12 +70,12 @@ class Router:
             return Refusal("invalid", str(error), snapshot.source)
         try:
             block = _DECODE[record_type](snapshot.block)
-        except msgspec.ValidationError as error:
-            return Refusal("invalid", explain(record_type, _decode_any(snapshot.block), error), snapshot.source)
-        try:
             return self._entry(record_type, block, snapshot)
+        except msgspec.ValidationError as error:
+            why = explain(record_type, _decode_any(snapshot.block), error)
         except InvalidBlockError as error:
-            return Refusal("invalid", str(error), snapshot.source)
+            why = str(error)
+        return Refusal("invalid", why, snapshot.source, ends=_ended(snapshot) if record_type == "finish" else None)
 
     def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot) -> Entry:
         scope = snapshot.scope or _NOTHING
@@ -108,6 +108,14 @@ def _type_of(snapshot: Snapshot) -> RecordType:
 
 
 _NOTHING: Mapping[str, Any] = {}
+
+
+def _ended(snapshot: Snapshot) -> str | None:
+    """The event that a finish with a fault names, itself or by its context."""
+    block, scope = _decode_any(snapshot.block), snapshot.scope or _NOTHING
+    own = block.get("event_id") if isinstance(block, dict) else None
+    named = own or scope.get(ABOUT, _NOTHING).get("event_id") or scope.get("event_id")
+    return named if isinstance(named, str) else None
 
 
 def _about(

@@ -36,6 +36,16 @@ def tell_operator(line: str) -> None:
         logging.lastResort.handle(record)
 
 
+_told_once: set[str] = set()
+
+
+def tell_operator_once(kind: str, line: str) -> None:
+    """As `tell_operator`, for the first trouble of its kind in this process."""
+    if kind not in _told_once:
+        _told_once.add(kind)
+        tell_operator(line)
+
+
 def _is_heard() -> bool:
     node: logging.Logger | None = logger
     found = False

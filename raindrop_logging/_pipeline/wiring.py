@@ -232,8 +232,10 @@ class Pipeline:
         entry = self._router.route(snapshot)
         if isinstance(entry, Refusal):
             self._refused(entry)
-            return
-        for told in self._assembler.feed(entry, now):
+            ready = [] if entry.ends is None else self._assembler.end(entry.ends)
+        else:
+            ready = self._assembler.feed(entry, now)
+        for told in ready:
             self._send(told, now)
 
     def tick(self, now: float) -> float | None:

@@ -8,7 +8,6 @@ import pytest
 
 import raindrop_logging as raindrop
 from raindrop_logging import attach
-from raindrop_logging.context import Scope, within
 from tests.published_docs.arrived import KEY, Arrived
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def arrived(recorder: Recorder) -> Iterator[Arrived]:
     """What arrives of the test's own program, which has been initialised as every example begins."""
-    with within(Scope()):
-        seen = Arrived(recorder)
-        raindrop.init(KEY, **seen.keys)
-        yield seen
-        attach._switches.clear()
+    seen = Arrived(recorder)
+    raindrop.init(KEY, **seen.keys)
+    yield seen
+    attach._switches.clear()

@@ -1,0 +1,1 @@
+"""OpenTelemetry both ways, with real instrumentors, clients and exporters."""
