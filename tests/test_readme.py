@@ -49,15 +49,18 @@ def _run(program: str, recorder: Recorder) -> None:
 
 
 def test_its_python_runs_as_one_program_and_everything_arrives(recorder: Recorder) -> None:
-    """All Python blocks, in order, in one process: four events, a signal and four spans arrive."""
+    """All Python blocks, in order, in one process: six events, a signal and six spans arrive."""
     _run("\n".join(_blocks("python")), recorder)
     events = recorder.items("events/track")
-    assert [item["event"] for item in events] == ["chat", "agent_run", "chat", "teapot"]
+    assert [item["event"] for item in events] == ["chat", "agent_run", "chat", "teapot", "stock", "stock_keeper"]
     assert [item["signal_name"] for item in recorder.items("signals/track")] == ["thumbs_up"]
-    assert [span["name"] for span in recorder.spans()] == ["search", "plan", "search_shop", "find_teapot"]
+    spans = recorder.spans()
+    names = ["search", "plan", "search_shop", "find_teapot", "launch_subagent", "stock_keeper"]
+    assert [span["name"] for span in spans] == names
     assert events[2]["properties"]["tenant"] == "acme"
     assert events[3]["properties"]["found"] == 1
-    assert {span["trace_id"] for span in recorder.spans()[1:]} == {events[3]["properties"]["trace_id"]}
+    assert {span["trace_id"] for span in spans[1:4]} == {events[3]["properties"]["trace_id"]}
+    assert spans[5]["attributes"]["raindrop.handoff.parentEventId"] == events[4]["event_id"]
 
 
 def test_its_configuration_is_the_file_it_names() -> None:

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 import raindrop_logging as raindrop
-from raindrop_logging import attach
 from tests.published_docs.arrived import KEY, Arrived
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.wire.recorder import Recorder
 
 
 @pytest.fixture
-def arrived(recorder: Recorder) -> Iterator[Arrived]:
+def arrived(recorder: Recorder) -> Arrived:
     """What arrives of the test's own program, which has been initialised as every example begins."""
     seen = Arrived(recorder)
     raindrop.init(KEY, **seen.keys)
-    yield seen
-    attach._switches.clear()
+    return seen
