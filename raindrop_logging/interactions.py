@@ -20,7 +20,7 @@ from raindrop_logging._pipeline.stats import tell_operator_once
 from raindrop_logging.carrier import TOOL_EVENTS, Carrier, dispatched
 from raindrop_logging.context import Scope, Turn, enter, here, open_turn, remember
 from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
-from raindrop_logging.plain import error_text, frozen, text_of
+from raindrop_logging.plain import error_text, frozen, label, text_of
 from raindrop_logging.record import say
 from raindrop_logging.span import Time, root_turn
 from raindrop_logging.tracing import Spans
@@ -80,7 +80,7 @@ class Interaction(Spans):
 
     def set_property(self, key: str, value: Any) -> None:
         """One property."""
-        _say(self._turn, "update", {"properties": {_text(key): value}})
+        _say(self._turn, "update", {"properties": {text_of(key, str): value}})
 
     def set_properties(self, properties: Properties) -> None:
         """More properties, merged key by key."""
@@ -140,9 +140,10 @@ class Interaction(Spans):
             properties: of that span.
         """
         self.allow_tool_events()
-        name = _text(name) or "subagent"
-        child = _text(child_event_id) or uuid_text(mint_bits(128))
-        span = self.tool_span(tool_name, input=input, properties=properties, attributes=dispatched(child, name))
+        name = label(name) or "subagent"
+        child = label(child_event_id) or uuid_text(mint_bits(128))
+        tool = label(tool_name) or "launch_subagent"
+        span = self.tool_span(tool, input=input, properties=properties, attributes=dispatched(child, name))
         span.record_output({"jobId": child, "status": "accepted"})
         span.end()
         return Carrier(
@@ -210,10 +211,10 @@ def begin(  # noqa: PLR0917 -- the official order
         logger: where its records go; the logger ``raindrop`` by default.
     """
     scope = here().now()
-    known = open_turn(_text(event_id))
+    known = open_turn(label(event_id))
     turn = known or (scope.turn if scope.turn is not None and scope.turn.awaits_begin else None)
     if turn is None:
-        turn = root_turn(scope, _text(event_id))
+        turn = root_turn(scope, label(event_id))
     if turn is not scope.turn:
         enter(scope.inside(turn))
     know(turn, scope, event_id=event_id, user_id=user_id, event=event, convo_id=convo_id)
@@ -267,7 +268,7 @@ def resume_interaction(event_id: str | None = None, *, logger: logging.Logger | 
         logger: where its records go from now on; as it was, if None.
     """
     scope = here()
-    known = _text(event_id) or None
+    known = label(event_id)
     turn = scope.open()[0] if known is None else open_turn(known)
     if turn is None or turn.is_apart:
         turn = Turn(trace_id=None if known is None else trace_id_of_event(known))
@@ -283,17 +284,13 @@ _WHOSE: Final = ("user_id", "event", "convo_id")
 
 def know(turn: Turn, scope: Scope, *, event_id: Any, **given: Any) -> None:
     """Say whose an interaction is: as given, else as it was said before, else as bound; it is found by its id then."""
-    said = {key: _text(given.get(key)) or getattr(turn, key) or scope.fields.get(key) for key in _WHOSE}
-    turn.begin(event_id=_text(event_id), **said)
+    said = {key: label(given.get(key)) or getattr(turn, key) or scope.fields.get(key) for key in _WHOSE}
+    turn.begin(event_id=label(event_id), **said)
     if not turn.finished:
         remember(turn)
 
 
 NOTHING_BOUND: Final = Scope()
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else text_of(value, str)
 
 
 # ---- single records ------------------------------------------------------------------------------------------------
@@ -327,12 +324,12 @@ def track_ai(  # noqa: PLR0917 -- the official order
         the event_id, for signals.
     """
     fields = {
-        "user_id": _text(user_id),
-        "event": _text(event),
+        "user_id": label(user_id),
+        "event": label(event),
         "model": model,
         "input": input,
         "output": output,
-        "convo_id": _text(convo_id),
+        "convo_id": label(convo_id),
         "properties": properties,
         "timestamp": timestamp,
         "attachments": attachments,
@@ -358,8 +355,8 @@ def track(  # noqa: PLR0917 -- the official order
         the event_id.
     """
     fields = {
-        "user_id": _text(user_id),
-        "event": _text(event),
+        "user_id": label(user_id),
+        "event": label(event),
         "timestamp": timestamp,
         "properties": properties,
         "attachments": attachments,
@@ -369,7 +366,7 @@ def track(  # noqa: PLR0917 -- the official order
 
 
 def _track(record_type: RecordType, event_id: Any, fields: Mapping[str, Any], logger: logging.Logger | None) -> str:
-    known = _text(event_id) or here().fields.get("event_id") or uuid_text(mint_bits(128))
+    known = label(event_id) or here().fields.get("event_id") or uuid_text(mint_bits(128))
     block = {**fields, "type": record_type, "event_id": known}
     say(logger, block, here(), "%s %s", record_type, known)
     return str(known)
@@ -399,7 +396,7 @@ def track_signal(  # noqa: PLR0917 -- the official order
     """
     block = {
         "type": "signal",
-        "event_id": _text(event_id),
+        "event_id": label(event_id),
         "name": name,
         "signal_type": signal_type,
         "timestamp": timestamp,
@@ -422,5 +419,5 @@ def identify(
         traits: such as ``{"plan": "paid"}``.
         logger: where the record goes; the logger ``raindrop`` by default.
     """
-    block = {"type": "identify", "user_id": _text(user_id), "traits": traits}
+    block = {"type": "identify", "user_id": label(user_id), "traits": traits}
     say(logger, block, here(), "identify")

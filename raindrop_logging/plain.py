@@ -139,6 +139,12 @@ def text_of(value: Any, say: Callable[[Any], Any]) -> str:
     return clean(text if len(text) <= MAX_REPR else text[:MAX_REPR] + "...")
 
 
+def label(value: Any) -> str | None:
+    """An id or a name as its text; None where it is absent or blank."""
+    text = value if value is None or isinstance(value, str) else text_of(value, str)
+    return text if text and not text.isspace() else None
+
+
 def error_text(error: BaseException) -> dict[str, str]:
     """An exception as {type, message, stack}, each bounded; it keeps no frame alive."""
     try:

@@ -20,10 +20,11 @@ from raindrop_logging.carrier import CANCELLED, Carrier, Headers, read_carrier
 from raindrop_logging.context import Scope, Turn, here
 from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
 from raindrop_logging.interactions import Interaction, know, opened
-from raindrop_logging.plain import frozen, text_of
+from raindrop_logging.plain import frozen, label, plain, text_of
 from raindrop_logging.span import Span, SpanOptions
 from raindrop_logging.vocabulary import UpdateDict
 
+_NAME: Final = "subagent"
 _SILENT: Final = "the sub-agent ended without an output"
 _FAILED: Final = "ai.subagent.failed"
 _TERMINAL: Final = "raindrop.handoff.terminal"
@@ -87,7 +88,7 @@ class SubagentRun:
             self.cancel(reason)
         elif not self.interaction.finished:
             self._is_aborted = True
-            self._show(reason)
+            self._show(_failure(reason))
             self.interaction.finish(f"Aborted: {_said(reason)}")
 
     def cancel(self, reason: str | BaseException | None = None) -> None:
@@ -122,7 +123,8 @@ class SubagentRun:
         return Scope({**bound, **{key: value for key, value in own.items() if value is not None}}, turn)
 
     def __enter__(self) -> Self:
-        self._root = Span("workflow", self.name, self._turn, self._scope(), {"logger": self._turn.logger})
+        if self._root is None:
+            self._root = Span("workflow", self.name, self._turn, self._scope(), {"logger": self._turn.logger})
         self._root.__enter__()
         return self
 
@@ -153,11 +155,27 @@ _OTHERS: Final = frozenset({"event_id", "span_id"})
 def _output(output: Any) -> str:
     if output is None or isinstance(output, str):
         return output or ""
-    return msgspec.json.encode(frozen(output)).decode()
+    try:
+        return msgspec.json.encode(frozen(output)).decode()
+    except (TypeError, ValueError, RecursionError):  # keys that JSON has no text for
+        return msgspec.json.encode(plain(output)).decode()
 
 
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else text_of(value, str)
+def _told(parent: Carrier | None, headers: Headers | None) -> Carrier | None:
+    return parent if isinstance(parent, Carrier) and _is_whole(parent) else read_carrier(headers)
+
+
+def _is_whole(carrier: Carrier) -> bool:
+    """Whether both events are named and all that it says is text, as in one that was read from headers."""
+    said = [value for value in msgspec.structs.astuple(carrier) if value is not None]
+    if not all(isinstance(value, str) for value in said):
+        return False
+    return label(carrier.event_id) is not None and label(carrier.child_event_id) is not None
+
+
+def _failure(reason: Any) -> str | BaseException:
+    """What marks a span as failed: a None or a False would not."""
+    return reason if isinstance(reason, str | BaseException) else _said(reason)
 
 
 def _said(reason: str | BaseException) -> str:
@@ -192,15 +210,16 @@ def resume_subagent(
         input, properties, model: of the event.
         logger: where its records go; the logger ``raindrop`` by default.
     """
-    told = parent if parent is not None else read_carrier(headers)
+    told = _told(parent, headers)
     own = Carrier(
         event_id="",
-        child_event_id=_text(event_id) or uuid_text(mint_bits(128)),
-        name=_text(name) or "subagent",
-        convo_id=convo_id,
-        user_id=user_id,
+        child_event_id=label(event_id) or uuid_text(mint_bits(128)),
+        name=label(name) or _NAME,
+        convo_id=label(convo_id),
+        user_id=label(user_id),
     )
     launch = told if told is not None else own
+    called = label(launch.name) or _NAME
     turn = Turn(trace_id=trace_id_of_event(launch.child_event_id))
     turn.logger = logger
     if told is not None:
@@ -209,9 +228,9 @@ def resume_subagent(
         turn,
         here(),
         event_id=launch.child_event_id,
-        user_id=launch.user_id or user_id,
-        event=event or launch.name,
-        convo_id=launch.convo_id or convo_id,
+        user_id=launch.user_id or own.user_id,
+        event=label(event) or called,
+        convo_id=launch.convo_id or own.convo_id,
     )
     interaction = opened(turn, input=input, properties=properties, model=model)
-    return SubagentRun(interaction, told, launch.name, turn)
+    return SubagentRun(interaction, told, called, turn)

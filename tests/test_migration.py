@@ -71,9 +71,13 @@ def _amount(receiver: Running, number: int) -> dict[str, Any]:
         "event": {key: event.get(key) for key in plain} | {"properties": own},
         "attachments": [(one["type"], one["value"], one["role"]) for one in event.get("attachments", [])],
         "signals": [(one["name"], one["signal_type"], one["sentiment"]) for one in event.get("signals", [])],
-        "spans": [(one["kind"], one["name"], _unquoted(one["output"]), one["status"]) for one in event.get("spans", [])],
+        "spans": [_worked(one) for one in event.get("spans", [])],
         "traits": user.get("traits"),
     }
+
+
+def _worked(span: dict[str, Any]) -> tuple[str, ...]:
+    return span["kind"], span["name"], _unquoted(span["output"]), span["status"]
 
 
 def _unquoted(text: str) -> str:
