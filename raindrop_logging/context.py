@@ -48,6 +48,7 @@ class Turn:
     """
 
     __slots__ = (
+        "_unclaimed",
         "about",
         "attributes",
         "begun",
@@ -77,17 +78,21 @@ class Turn:
         self.begun = False
         self.finished = False
         self.is_apart = is_apart
+        self._unclaimed = [] if is_apart else [True]
 
-    @property
-    def awaits_begin(self) -> bool:
-        """Whether a begin inside says whose it is."""
-        return not self.begun and not self.is_apart
+    def claim(self) -> bool:
+        """Whether the caller's begin is the one that says whose it is; one call ever gets it, of whatever thread."""
+        try:
+            return self._unclaimed.pop()
+        except IndexError:
+            return False
 
     def begin(self, *, event_id: str | None, user_id: str | None, event: str | None, convo_id: str | None) -> None:
         """Say from now on whose interaction it is."""
         self.event_id = event_id or self.event_id
         self.user_id, self.event, self.convo_id = user_id, event, convo_id
         self.begun = True
+        self._unclaimed.clear()
         said = {**self.ids(), "trace_id": self.trace_id}
         self.about = {key: value for key, value in said.items() if value is not None}
 

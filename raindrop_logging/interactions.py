@@ -16,14 +16,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, Unpack
 
 from raindrop_logging import context
-from raindrop_logging._pipeline.stats import tell_operator_once
 from raindrop_logging.carrier import TOOL_EVENTS, Carrier, dispatched
 from raindrop_logging.context import Scope, Turn, enter, here, open_turn, remember
-from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
-from raindrop_logging.plain import error_text, frozen, label, text_of
+from raindrop_logging.identifiers import mint_bits, uuid_text
+from raindrop_logging.plain import error_text, label, text_of
 from raindrop_logging.record import say
 from raindrop_logging.span import Time, root_turn
-from raindrop_logging.tracing import Spans
+from raindrop_logging.tracing import Spans, offered
 from raindrop_logging.vocabulary import (
     AttachmentDict,
     RecordType,
@@ -95,12 +94,9 @@ class Interaction(Spans):
 
         Definitions in OpenAI's, Anthropic's or Raindrop's own shape; an empty list says that there are none.
         """
-        said = frozen(tools)
-        if isinstance(said, list):
-            self._turn.tools = tuple(said)
-        else:
-            line = f"set_tools takes a list of definitions, not a {type(tools).__name__}"
-            tell_operator_once("set_tools", line)
+        said = offered(tools)
+        if said is not None:
+            self._turn.tools = said
 
     def update(self, **fields: Unpack[UpdateDict]) -> None:
         """Several fields at once; see `raindrop_logging.extra.update`."""
@@ -212,7 +208,7 @@ def begin(  # noqa: PLR0917 -- the official order
     """
     scope = here().now()
     known = open_turn(label(event_id))
-    turn = known or (scope.turn if scope.turn is not None and scope.turn.awaits_begin else None)
+    turn = known or (scope.turn if scope.turn is not None and scope.turn.claim() else None)
     if turn is None:
         turn = root_turn(scope, label(event_id))
     if turn is not scope.turn:
@@ -271,7 +267,7 @@ def resume_interaction(event_id: str | None = None, *, logger: logging.Logger | 
     known = label(event_id)
     turn = scope.open()[0] if known is None else open_turn(known)
     if turn is None or turn.is_apart:
-        turn = Turn(trace_id=None if known is None else trace_id_of_event(known))
+        turn = root_turn(scope, known)
     if not turn.begun:
         know(turn, scope, event_id=event_id, user_id=None, event=None, convo_id=None)
     if logger is not None:

@@ -33,9 +33,9 @@ def offered_tool(tool: Any) -> Any:
 def offered_by_attributes(attributes: Mapping[str, Any]) -> list[Any] | None:
     """The tools that an instrumentation says in its span's attributes; None where it says none."""
     definitions = attributes.get(DEFINITIONS)
-    if isinstance(definitions, str):
-        tools = _parsed(definitions)
-        return [offered_tool(tool) for tool in tools] if isinstance(tools, list) else None
+    if definitions is not None:
+        tools = _parsed(definitions) if isinstance(definitions, str) else definitions
+        return [offered_tool(tool) for tool in tools] if isinstance(tools, list | tuple) else None
     numbers = {_number(key) for key in attributes if key.startswith(_FUNCTIONS)}
     found = [_function(attributes, f"{_FUNCTIONS}{number}.") for number in sorted(_whole(numbers))]
     return found or None

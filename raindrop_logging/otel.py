@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanContext, StatusCode
 
 from raindrop_logging._pipeline.stats import tell_operator
 from raindrop_logging.context import Scope, Turn, here
-from raindrop_logging.offered_tools import offered_by_attributes
+from raindrop_logging.offered_tools import offered_by_attributes, offered_tool
 from raindrop_logging.otel_context import SCOPE, is_ai, processors, scope_in
 from raindrop_logging.plain import text_of
 from raindrop_logging.record import say
@@ -38,6 +38,10 @@ MAX_SPANS = 10_000
 
 MAX_ATTRIBUTES = 4_096
 """Attributes of a span of `instrument`'s own provider; a long conversation has more than OpenTelemetry's 128."""
+
+
+_DEEPEST: Final = 1_000
+"""Ancestors that are asked; span ids that come twice, as where an application seeds `random`, may go in circles."""
 
 
 class RaindropSpanProcessor(SpanProcessor):
@@ -82,11 +86,12 @@ class RaindropSpanProcessor(SpanProcessor):
     def _log(self, seen: _Open) -> None:
         span, turn, attributes = seen.span, seen.turn, seen.span.attributes or {}
         kind = kind_of(attributes)
+        name = name_of(attributes) or span.name or kind
         parent = self._parent_of(span)
         block = {
             "type": "span",
             "kind": kind,
-            "name": span.name or kind,
+            "name": name,
             "start_time": (span.start_time or 0) / 1e9,
             "end_time": (span.end_time or span.start_time or 0) / 1e9,
             "trace_id": seen.trace_id,
@@ -98,7 +103,7 @@ class RaindropSpanProcessor(SpanProcessor):
             **turn.ids(),
         }
         fields = {key: value for key, value in seen.scope.fields.items() if key not in ("trace_id", "span_id")}
-        say(self._logger or turn.logger, block, Scope(fields), "%s %s", kind, span.name)
+        say(self._logger or turn.logger, block, Scope(fields), "%s %s", kind, name)
 
     def nearest(self, span: trace.Span) -> tuple[str, str] | None:
         """Trace and span id, at Raindrop, of the innermost open span that it gets: this one or one around it."""
@@ -112,17 +117,20 @@ class RaindropSpanProcessor(SpanProcessor):
 
     def _kept(self, number: int | None) -> int | None:
         """This span, if Raindrop gets it, else the nearest around it."""
-        while number is not None:
+        for _ in range(_DEEPEST):
+            if number is None:
+                break
             seen = self._open.get(number)
             if seen is None:
-                if number not in self._left_out:
-                    break
-                number = self._left_out[number]
+                around = self._left_out.get(number, number)
+                if around == number:
+                    return number
+                number = around
             elif self._is_wanted(seen):
-                break
+                return number
             else:
                 number = None if seen.span.parent is None else seen.span.parent.span_id
-        return number
+        return None
 
     def _is_wanted(self, seen: _Open) -> bool:
         if getattr(seen.scope.span, "is_muted", False) or not seen.context.trace_flags.sampled:
@@ -240,21 +248,32 @@ def kind_of(attributes: Mapping[str, Any]) -> SpanKind:
     return "llm" if any(key in attributes for key in _MODEL_KEYS) else "trace"
 
 
+def name_of(attributes: Mapping[str, Any]) -> str | None:
+    """What a span is called in its attributes, where that is not the name of the span: "search", not "search.tool"."""
+    keys = (_ENTITY_NAME, *_TOOL_NAMES) if kind_of(attributes) == "tool" else (_ENTITY_NAME,)
+    return next((said for key in keys if isinstance(said := attributes.get(key), str) and said), None)
+
+
+_ENTITY_NAME: Final = "traceloop.entity.name"
+_TOOL_NAMES: Final = ("gen_ai.tool.name", "ai.toolCall.name", "tool.name")
+
 _NAMES: Final = {
     "gen_ai.usage.input_tokens": (
         "gen_ai.usage.prompt_tokens",
         "llm.usage.prompt_tokens",
         "llm.token_count.prompt",
+        "ai.usage.inputTokens",
         "ai.usage.promptTokens",
     ),
     "gen_ai.usage.output_tokens": (
         "gen_ai.usage.completion_tokens",
         "llm.usage.completion_tokens",
         "llm.token_count.completion",
+        "ai.usage.outputTokens",
         "ai.usage.completionTokens",
     ),
     "gen_ai.provider.name": ("gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"),
-    "gen_ai.response.model": ("gen_ai.request.model", "llm.model_name", "ai.model.id"),
+    "gen_ai.response.model": ("ai.response.model", "gen_ai.request.model", "llm.model_name", "ai.model.id"),
     "gen_ai.tool.name": ("ai.toolCall.name", "tool.name"),
     "ai.toolCall.args": ("gen_ai.tool.call.arguments",),
     "ai.toolCall.result": ("gen_ai.tool.call.result",),
@@ -284,7 +303,7 @@ def normalised(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _offered(attributes: Mapping[str, Any], tools: Collection[Any] | None) -> list[Any] | None:
     """The tools a model was offered: as the interaction says, else as the span does."""
-    return offered_by_attributes(attributes) if tools is None else list(tools)
+    return offered_by_attributes(attributes) if tools is None else [offered_tool(tool) for tool in tools]
 
 
 # ---- instrumentors -------------------------------------------------------------------------------------------------
@@ -293,6 +312,8 @@ _own: Final[list[tuple[TracerProvider, RaindropSpanProcessor]]] = []
 """The provider of our own, made when the first instrumentor needs one, and its processor."""
 
 _DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_ALL: Final = "*"
+"""What OpenTelemetry's own command reads in that variable as all of them."""
 
 
 def instrument(*names: str) -> list[str]:
@@ -310,14 +331,17 @@ def instrument(*names: str) -> list[str]:
         list[str]: those that are on now. One that is named and not installed, or that cannot be switched on, is told
         on the logger ``raindrop_logging``.
     """
-    found = {point.name: point for point in entry_points(group="opentelemetry_instrumentor")}
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group="opentelemetry_instrumentor"), key=lambda point: point.value):
+        found.setdefault(point.name, []).append(point)
     for name in sorted(set(names) - found.keys()):
         known = ", ".join(sorted(found)) or "none"
         tell_operator(f"no OpenTelemetry instrumentor '{name}' is installed; installed: {known}")
     disabled = {name.strip() for name in os.environ.get(_DISABLED, "").split(",")}
-    wanted = found.keys() & set(names) if names else found.keys() - disabled
+    allowed = set[str]() if _ALL in disabled else found.keys() - disabled
+    wanted = found.keys() & set(names) if names else allowed
     provider = _tracer_provider()
-    return [name for name in sorted(wanted) if _is_on(found[name], provider, is_named=bool(names))]
+    return [name for name in sorted(wanted) if _is_on(name, found[name], provider, is_named=bool(names))]
 
 
 def _tracer_provider() -> trace.TracerProvider:
@@ -335,16 +359,31 @@ def _tracer_provider() -> trace.TracerProvider:
     return _own[0][0]
 
 
-def _is_on(point: EntryPoint, provider: trace.TracerProvider, *, is_named: bool) -> bool:
+def _is_on(name: str, points: list[EntryPoint], provider: trace.TracerProvider, *, is_named: bool) -> bool:
+    """Whether it is on; of several packages that bring one for the same library, the first that works is."""
+    troubles: list[Exception] = []
+    for point in points:
+        trouble = _trouble(point, provider)
+        if trouble is None:
+            return True
+        troubles.append(trouble)
+    for trouble in troubles:
+        if is_named or not _is_for_nothing_installed(trouble):
+            tell_operator(f"the OpenTelemetry instrumentor '{name}' failed: {text_of(trouble, str)}")
+    return False
+
+
+def _trouble(point: EntryPoint, provider: trace.TracerProvider) -> Exception | None:
+    """None once it is on, else why it is not."""
     try:
         instrumentor = point.load()()
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument(tracer_provider=provider, raise_exception_on_conflict=True)
+        is_on = instrumentor.is_instrumented_by_opentelemetry
     except Exception as error:  # noqa: BLE001 -- somebody else's package must not break the application
-        if is_named or not _is_for_nothing_installed(error):
-            tell_operator(f"the OpenTelemetry instrumentor '{point.name}' failed: {text_of(error, str)}")
-        return False
-    return bool(instrumentor.is_instrumented_by_opentelemetry)
+        return error
+    # Versions of OpenTelemetry that do not know of raise_exception_on_conflict leave it off, and log why.
+    return None if is_on else ModuleNotFoundError("its library is missing, or of a version that it does not know")
 
 
 def _is_for_nothing_installed(error: Exception) -> bool:

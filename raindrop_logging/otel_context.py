@@ -135,12 +135,16 @@ class Mirror:
 
 _EXCEPTION: Final = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
 _PLAIN: Final = (str, bool, int, float)
+_MAX_INT: Final = 2**63
+"""Exporters count in 64 bits, and give up a whole batch for a number that has more."""
 
 
 def _typed(value: Any) -> Any:
     """What OpenTelemetry takes as an attribute: texts, numbers, truth values, lists of one of them; else JSON text."""
-    kinds = {type(entry) for entry in value} if isinstance(value, list) else {type(value)}
-    if len(kinds) < 2 and kinds <= {*_PLAIN}:  # noqa: PLR2004 -- one kind, or the empty list
+    entries = value if isinstance(value, list) else [value]
+    kinds = {type(entry) for entry in entries}
+    is_small = kinds != {int} or all(-_MAX_INT <= entry < _MAX_INT for entry in entries)
+    if len(kinds) < 2 and kinds <= {*_PLAIN} and is_small:  # noqa: PLR2004 -- one kind, or the empty list
         return value
     try:
         return msgspec.json.encode(value).decode()
@@ -151,7 +155,7 @@ def _typed(value: Any) -> Any:
 def _nanoseconds(moment: Any) -> int | None:
     """A time of a block as OpenTelemetry counts; None, which is now, for one that the record will be refused for."""
     with suppress(ValueError):
-        return round(instant("time", moment) * 1e9)
+        return round(instant("time", moment) * 1_000_000) * 1_000  # what a float of seconds can say
     return None
 
 
@@ -196,10 +200,11 @@ def _started(trace: Any, opened: Opened) -> Span | None:
     if isinstance(provider, trace.ProxyTracerProvider):
         return None
     around = _around(trace, provider, opened)
+    name, kind = text_of(opened.name, str), text_of(opened.kind, str)
     span: Span = provider.get_tracer(SCOPE).start_span(
-        opened.name,
+        name,
         context=around,
-        attributes={"traceloop.span.kind": opened.kind, "traceloop.entity.name": opened.name},
+        attributes={"traceloop.span.kind": kind, "traceloop.entity.name": name},
         start_time=_nanoseconds(opened.start),
     )
     made, outer = span.get_span_context(), trace.get_current_span(around).get_span_context()

@@ -101,7 +101,7 @@ class _Reader:
 
 def frozen(value: Any) -> Any:
     """A copy in plain values, which the value's later changes do not reach."""
-    if value.__class__ in (str, int, float, bool, NoneType):
+    if type(value) in (str, int, float, bool, NoneType):
         return value
     try:
         return _decode(_encode(value))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from logging.handlers import QueueHandler
 from typing import Any, Final
 
-from raindrop_logging._pipeline.stats import tell_operator
+from raindrop_logging._pipeline.stats import tell_operator, tell_operator_once
 from raindrop_logging.context import Scope, within
 from raindrop_logging.plain import text_of
 
@@ -35,12 +35,27 @@ def say(
 ) -> None:
     """Log a block as INFO, with ``scope`` as what it is about, wherever the caller is now.
 
+    A logger, a filter or a handler of the application's that raises costs the record, not the caller's work.
+
     Args:
         logger: where to; `default_logger` if None.
         block: the block; what is None is left out.
         scope: the fields that are bound for it.
         text, args: the message, for people who read the log.
     """
+    said = {key: value for key, value in block.items() if value is not None}
+    shown = [text_of(arg, str) for arg in args]
+    try:
+        heard = _heard(logger)
+        with within(scope):
+            heard.info(text, *shown, extra={"raindrop": said}, stacklevel=_own_frames() + 1)
+    except Exception as trouble:  # noqa: BLE001 -- verbs stand in the application's own ``finally``, and spans end there
+        line = f"a record of the verbs was not logged: {type(trouble).__name__}: {text_of(trouble, str)}"
+        tell_operator_once("logger", line)
+
+
+def _heard(logger: logging.Logger | None) -> logging.Logger:
+    """The logger to use; the first one that no handler of ours hears is told to the operator."""
     logger = default_logger if logger is None else logger
     if logger is default_logger:
         # A dictConfig disables every logger it does not name; this one is no module's, so it is never meant.
@@ -49,10 +64,7 @@ def say(
         _told.append(is_heard(logger))
         if not _told[0]:
             tell_operator(f"no RaindropHandler hears the logger '{logger.name}' at INFO: {_REMEDY}")
-    said = {key: value for key, value in block.items() if value is not None}
-    shown = [text_of(arg, str) for arg in args]
-    with within(scope):
-        logger.info(text, *shown, extra={"raindrop": said}, stacklevel=_own_frames() + 1)
+    return logger
 
 
 def _own_frames() -> int:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import Token
 from datetime import datetime
 from typing import Any, Final, Self, TypedDict, cast
 
 from raindrop_logging import otel_context
-from raindrop_logging.context import Scope, Turn, enter, leave, root_span_id
+from raindrop_logging.context import Scope, Turn, enter, here, leave, root_span_id
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
-from raindrop_logging.plain import error_text, frozen
+from raindrop_logging.offered_tools import offered_tool
+from raindrop_logging.plain import error_text, frozen, text_of
 from raindrop_logging.record import say
 from raindrop_logging.vocabulary import SpanKind
 
@@ -70,11 +70,16 @@ class Span:
 
     def __init__(self, kind: SpanKind, name: str, turn: Turn, scope: Scope, options: SpanOptions) -> None:
         """Use `raindrop_logging.start_span` and its like; ``scope`` is where it starts."""
+        parent, around = options.get("parent"), _innermost(scope)
         self.kind: Final = kind
         self.name: Final = name
         self.turn: Final = turn
-        self.is_muted: Final = options.get("suppress_tracing", False) or getattr(scope.span, "is_muted", False)
-        self._has_content = options.get("trace_content", True)
+        self.is_muted: Final[bool] = (
+            _truth(options.get("suppress_tracing"), otherwise=False)
+            or (parent is not None and parent.is_muted)
+            or (around is not None and around.is_muted)
+        )
+        self._has_content = _truth(options.get("trace_content"), otherwise=True)
         self._logger = options.get("logger")
         self._scope = scope
         self._clock = time.perf_counter()
@@ -83,10 +88,10 @@ class Span:
         self._said: dict[str, Any] = {"version": options.get("version")}
         self._properties: dict[str, Any] = {}
         self._attributes: dict[str, Any] = {}
-        self._entered: list[tuple[Token[Scope], Any]] = []
+        self._ways_back: list[WayBack] = []
+        self._late: WayBack | None = None
         self._open = [True]
         self._is_told = False
-        parent = options.get("parent")
         self.trace_id: str
         self.span_id: str
         self.parent_id: Final = parent.span_id if parent is not None else _parent_of(turn, scope)
@@ -122,8 +127,11 @@ class Span:
 
     def _record_options(self, options: SpanOptions) -> None:
         self.record_input(options.get("input"))
-        self.set_properties(options.get("properties") or {})
-        self.set_attributes(options.get("attributes") or {})
+        properties, attributes = options.get("properties"), options.get("attributes")
+        if properties is not None:
+            self.set_properties(properties)
+        if attributes is not None:
+            self.set_attributes(attributes)
 
     # ---- what it says
 
@@ -155,7 +163,7 @@ class Span:
 
     def set_property(self, key: str, value: Any) -> None:
         """One property; see `set_properties`."""
-        self._properties[key] = frozen(value)
+        self._properties[as_text(key)] = frozen(value)
 
     def set_properties(self, properties: Mapping[str, Any]) -> None:
         """Properties of the interaction's association, merged key by key."""
@@ -179,17 +187,16 @@ class Span:
 
     def _merge(self, into: dict[str, Any], key: str, more: Any) -> None:
         """Merge a mapping; what is none is kept for the record to be refused by name."""
-        if isinstance(more, Mapping):
-            into.update(frozen(more))
+        said = frozen(more)
+        if isinstance(said, dict):
+            into.update(said)
         else:
-            self._said[key] = frozen(more)
+            self._said[key] = said
 
     # ---- while it is open
 
     def __enter__(self) -> Self:
-        mirror = self.mirror
-        scope = self._scope.inside(self.turn, self)
-        self._entered.append((enter(scope), mirror.enter(scope) if mirror is not None else None))
+        self._ways_back.append(_made_current(self._scope.inside(self.turn, self)))
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
@@ -204,18 +211,38 @@ class Span:
         self.end(error)
 
     @contextmanager
-    def current(self) -> Generator[None]:
-        """Make it the current span for a block, and leave it open."""
-        self.__enter__()
+    def current(self, scope: Scope | None = None) -> Generator[None]:
+        """Make it the current span for a block, and leave it open.
+
+        Args:
+            scope: what was current at the end of an earlier block, to go on from there.
+        """
+        way_back = _made_current(self._scope.inside(self.turn, self) if scope is None else scope)
         try:
             yield
         finally:
-            self._leave()
+            way_back()
 
     def _leave(self) -> None:
-        token, other = self._entered.pop()
-        if leave(token) and self.mirror is not None:
-            self.mirror.leave(other)
+        """Back to what was current before; where a span inside is still open, that one goes all the way."""
+        way_back = self._ways_back.pop()
+        inner = here().span
+        if inner is not None and inner is not self and inner.is_current:
+            self._late = way_back
+            return
+        way_back()
+        while (outer := _innermost(here())) is not None and outer.go_back_late():
+            pass
+
+    @property
+    def is_current(self) -> bool:
+        """Whether code is inside its ``with``, in any context."""
+        return bool(self._ways_back)
+
+    def go_back_late(self) -> bool:
+        """Leave it, if it was left before while a span inside was still open; false where there is nothing to do."""
+        way_back, self._late = self._late, None
+        return way_back is not None and way_back()
 
     def end(self, error: Failure | None = None) -> None:
         """End it now and log it, once; a further end changes nothing.
@@ -256,9 +283,14 @@ class Span:
             told = failure if isinstance(failure, dict) else {"message": str(failure)} if failure else None
             self.mirror.end({**self._properties, **self._attributes}, told, end_time)
         if not self.is_muted:
-            around = Scope({key: value for key, value in self._scope.fields.items() if key not in _OWN_IDS})
-            text = "%s %s" if block.get("error") is None else "%s %s failed"
-            say(self._logger or self.turn.logger, block, around, text, self.kind, self.name)
+            self._log(block)
+
+    def _log(self, block: Mapping[str, Any]) -> None:
+        others = _OWN_IDS | _WHOSE if self.turn.is_apart else _OWN_IDS
+        around = Scope({key: value for key, value in self._scope.fields.items() if key not in others})
+        text = "%s %s" if block.get("error") is None else "%s %s failed"
+        logger = self.turn.logger if self._logger is None else self._logger
+        say(logger, block, around, text, self.kind, self.name)
 
     def _block(self, end_time: Time | None) -> dict[str, Any]:
         turn = self.turn
@@ -271,11 +303,12 @@ class Span:
             "trace_id": self.trace_id,
             "span_id": self.span_id,
             "parent_id": self.parent_id,
-            "properties": self._properties or None,
+            "properties": self._properties.copy() or None,
             "attributes": {**turn.attributes, **self._attributes} or None,
             **turn.ids(),
         }
-        return block | {key: value for key, value in self._said.items() if value is not None}
+        said = self._said.copy()  # another thread may be saying more
+        return block | {key: value for key, value in said.items() if value is not None}
 
     def __repr__(self) -> str:
         return f"<Span {self.kind} {self.name!r} {self.span_id}{'' if self._open else ' ended'}>"
@@ -306,8 +339,9 @@ class LlmSpan(Span):
         self._set_content("messages", messages)
 
     def set_token_usage(self, input_tokens: int | None = None, output_tokens: int | None = None) -> None:
-        """Tokens read and written; Raindrop counts them where the model is known as well."""
-        self._said |= {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        """Tokens read and written; Raindrop counts them where the model is known as well. None changes nothing."""
+        told = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        self._said |= {key: value for key, value in told.items() if value is not None}
 
     def set_tools(self, tools: Sequence[Any], *, source: str | None = None) -> None:
         """The tools it was offered, in OpenAI's, Anthropic's or Raindrop's own shape; an empty list says: none.
@@ -316,12 +350,57 @@ class LlmSpan(Span):
             tools: their definitions.
             source: where the list comes from, if it is a catalogue rather than what this request carried.
         """
-        self._set_content("tools", tools)
+        said = frozen(tools)
+        self._set_content("tools", [offered_tool(tool) for tool in said] if isinstance(said, list) else said)
         if source is not None:
             self._attributes["ai.prompt.tools.source"] = source
 
 
 _OWN_IDS: Final = frozenset({"trace_id", "span_id", "parent_id"})
+_WHOSE: Final = frozenset({"event_id", "user_id", "event", "convo_id"})
+"""Bound fields that a span never takes, and those that one of nobody's does not take either."""
+
+WayBack = Callable[[], bool]
+"""Undoes that a scope was made current; false in another context, which has its own."""
+
+
+def _made_current(scope: Scope) -> WayBack:
+    """Make a scope and its span current, here and on OpenTelemetry's side."""
+    before, token = here(), enter(scope)
+    span = _innermost(scope)
+    mirror = None if span is None else span.mirror
+    other = None if mirror is None else mirror.enter(scope)
+
+    def way_back() -> bool:
+        is_back = leave(token)
+        if is_back and mirror is not None and other is not None:
+            mirror.leave(other)
+        elif not is_back and here() is scope:  # another context that goes on with this scope, such as a generator's
+            enter(before)
+        return is_back
+
+    return way_back
+
+
+def _innermost(scope: Scope) -> Span | None:
+    """The innermost span of a scope, whatever interactions were begun inside it."""
+    around: Scope | None = scope
+    while around is not None and around.span is None:
+        around = around.outer
+    return None if around is None else around.span
+
+
+def as_text(value: Any) -> str:
+    """An id, a name or a key as text, whatever it was given as."""
+    return str.__str__(value) if isinstance(value, str) else text_of(value, str)
+
+
+def _truth(value: Any, *, otherwise: bool) -> bool:
+    """A switch as it was given; ``otherwise`` where it was not, or has no truth."""
+    try:
+        return otherwise if value is None else bool(value)
+    except Exception:  # noqa: BLE001 -- the application's own __bool__
+        return otherwise
 
 
 def _parent_of(turn: Turn, scope: Scope) -> str | None:
@@ -329,8 +408,12 @@ def _parent_of(turn: Turn, scope: Scope) -> str | None:
     other = otel_context.current_ai_span()
     if other is not None and other[0] == turn.trace_id:
         return other[1]
-    span = scope.now().span
-    return str(span.span_id) if span is not None and span.turn is turn else turn.parent_id
+    around: Scope | None = scope.now()
+    while around is not None:
+        if around.span is not None and around.span.turn is turn:
+            return str(around.span.span_id)
+        around = around.outer
+    return turn.parent_id
 
 
 def turn_around(scope: Scope) -> Turn:

@@ -12,19 +12,23 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from typing import Any, Final, Literal, ParamSpec, TypeVar, Unpack, cast, overload
+import time
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
-from raindrop_logging.context import Scope, Turn, here
-from raindrop_logging.identifiers import trace_id_of_event
-from raindrop_logging.span import Failure, LlmOptions, LlmSpan, Span, SpanOptions, Time, turn_around
-from raindrop_logging.vocabulary import SpanKind
+from raindrop_logging._pipeline.stats import tell_operator_once
+from raindrop_logging.context import Scope, Turn, here, open_turn
+from raindrop_logging.plain import frozen
+from raindrop_logging.span import Failure, LlmOptions, LlmSpan, Span, SpanOptions, Time, as_text, root_turn, turn_around
+from raindrop_logging.vocabulary import SpanKind, instant
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_YIELDED = 1_000
-"""Values of a generator that its span's output holds."""
+MAX_YIELDED = 1_000_000
+"""Characters of a generator's texts that its span's output holds; any other value takes the room of a thousand."""
 
 
 class Spans:
@@ -42,9 +46,10 @@ class Spans:
 
     def _open(self, made: type[SpanT], kind: SpanKind, name: str, options: SpanOptions) -> SpanT:
         scope = here()
-        parent = options.get("parent")
+        parent = _parent(options.get("parent"))
         turn = self._turn_of(scope) if parent is None else parent.turn
-        return made(kind, name, turn, scope, options if self._shared is None else self._shared(options))
+        given = options if self._shared is None else self._shared(options)
+        return made(kind, name, turn, scope, {**given, "parent": parent})
 
     @overload
     def start_span(self, kind: Literal["llm"], name: str, **options: Unpack[LlmOptions]) -> LlmSpan: ...
@@ -52,8 +57,8 @@ class Spans:
     def start_span(self, kind: SpanKind, name: str, **options: Unpack[SpanOptions]) -> Span: ...
     def start_span(self, kind: SpanKind, name: str, **options: Any) -> Span:
         """A span that is ended by hand, maybe elsewhere: ``span.end()``, ``span.end(error=error)``."""
-        given = cast("LlmOptions", options)
-        return self._open(LlmSpan if kind == "llm" else Span, kind, name, given)
+        made = LlmSpan if as_text(kind) == "llm" else Span
+        return self._open(made, kind, name, cast("LlmOptions", options))
 
     def task_span(self, name: str, **options: Unpack[SpanOptions]) -> Span:
         """A step of the work; use it with ``with`` or ``async with``."""
@@ -68,7 +73,7 @@ class Spans:
         return self._open(LlmSpan, "llm", name, options)
 
     def with_span(self, name: str, function: Callable[[], R], **options: Unpack[SpanOptions]) -> R:
-        """What the function returns, called inside a task span; of a coroutine function, what to await.
+        """What the function returns, called inside a task span; where that is a coroutine, the span ends with it.
 
         `current_span` is that span while it runs.
         """
@@ -101,7 +106,23 @@ class Spans:
             end_time: when it ended.
             options: its input, properties, start_time and the rest.
         """
-        self._open(Span, "tool", name, options).tell(output, error, duration_ms=duration_ms, end_time=end_time)
+        start, end, length = _times(options.get("start_time"), end_time, duration_ms)
+        given: SpanOptions = {**options, "start_time": start}
+        self._open(Span, "tool", name, given).tell(output, error, duration_ms=length, end_time=end)
+
+
+def _times(start: Time | None, end: Time | None, duration_ms: float | None) -> tuple[Any, Any, float | None]:
+    """Start and end where a duration says one by the other, for OpenTelemetry's side as well; else all as given."""
+    if duration_ms is None or (start is not None and end is not None):
+        return start, end, duration_ms
+    try:
+        seconds = duration_ms / 1_000
+        if start is not None:
+            return start, instant("start_time", start) + seconds, None
+        last = time.time() if end is None else instant("end_time", end)
+        return (last - seconds, last, None) if seconds >= 0 else (start, end, duration_ms)
+    except Exception:  # noqa: BLE001 -- a value that the record will be refused for, by its name
+        return start, end, duration_ms
 
 
 SpanT = TypeVar("SpanT", bound=Span)
@@ -116,12 +137,19 @@ class Tracer(Spans):
     """
 
     def __init__(self, properties: Mapping[str, Any] | None = None, *, logger: logging.Logger | None = None) -> None:
-        own = dict(properties or {})
+        own = frozen(properties)
 
         def shared(options: SpanOptions) -> SpanOptions:
-            return {"logger": logger, **options, "properties": {**own, **(options.get("properties") or {})}}
+            return {"logger": logger, **options, "properties": _merged(own, options.get("properties"))}
 
         super().__init__(_apart, shared)
+
+
+def _merged(own: Any, given: Any) -> Any:
+    """Properties key by key; what is no dict stays as it is, for the record to be refused by name."""
+    said = [{} if properties is None else frozen(properties) for properties in (own, given)]
+    odd = [properties for properties in said if not isinstance(properties, dict)]
+    return odd[0] if odd else said[0] | said[1]
 
 
 def _apart(scope: Scope) -> Turn:
@@ -173,15 +201,43 @@ def start_span(
     """
     if event_id is None:
         return _anywhere.start_span(kind, name, **options)
-    turn = Turn(trace_id=trace_id_of_event(event_id))
-    turn.begin(event_id=event_id, user_id=user_id, event=event, convo_id=convo_id)
+    named = as_text(event_id)
+    turn = _turn_of_event(named)
+    if not turn.begun:
+        turn.begin(event_id=named, user_id=_text(user_id), event=_text(event), convo_id=_text(convo_id))
     return Spans(lambda _scope: turn).start_span(kind, name, **options)
+
+
+def _turn_of_event(event_id: str) -> Turn:
+    """The interaction of this id that is open here, or that this process knows; else a new one that is yet to begin."""
+    scope = here()
+    around = scope.open()[0]
+    known = around if around is not None and around.event_id == event_id else open_turn(event_id)
+    return root_turn(scope, event_id) if known is None else known
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else as_text(value)
+
+
+class _Nowhere(Span):
+    """Stands for a span where there is none; as a parent it is none either."""
 
 
 def current_span() -> Span:
     """The innermost span that is open here; where there is none, one that goes nowhere."""
-    span = here().now().span
-    return span if span is not None else Span("trace", "none", Turn(), Scope(), {"suppress_tracing": True})
+    span: Span | None = here().now().span
+    return span if span is not None else _Nowhere("trace", "none", Turn(), Scope(), {"suppress_tracing": True})
+
+
+def _parent(given: Any) -> Span | None:
+    """The parent that was named; what is no span is told to the operator, and named none."""
+    if given is None or isinstance(given, _Nowhere):
+        return None
+    if isinstance(given, Span):
+        return given
+    tell_operator_once("parent", f"parent= takes a span, not a {type(given).__name__}")
+    return None
 
 
 # ---- decorators ----------------------------------------------------------------------------------------------------
@@ -201,26 +257,27 @@ class _Decorates:
         self, name: str | None = None, *, tools: Sequence[Any] | None = None, **options: Unpack[SpanOptions]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
     def __call__(self, name: Any = None, *, tools: Sequence[Any] | None = None, **options: Any) -> Any:
-        given = cast("SpanOptions", options)
-        if callable(name):
-            return self._decorate(name, _name_of(name), tools, given)
+        given, known = cast("SpanOptions", options), offered(tools)
+        if callable(name) or isinstance(name, _BOUND_LATER):
+            return self._decorate(name, None, known, given)
 
-        def decorate(function: Callable[..., Any]) -> Any:
-            return self._decorate(function, name or _name_of(function), tools, given)
+        def decorate(function: Any) -> Any:
+            return self._decorate(function, name, known, given)
 
         return decorate
 
-    def _decorate(
-        self, function: Callable[P, R], name: str, tools: Sequence[Any] | None, options: SpanOptions
-    ) -> Callable[P, R]:
+    def _decorate(self, function: Any, name: Any, tools: tuple[Any, ...] | None, options: SpanOptions) -> Any:
+        if isinstance(function, _BOUND_LATER):
+            return type(function)(self._decorate(function.__func__, name, tools, options))
+        own = name if isinstance(name, str) and name else _name_of(function)
         named = _arguments_of(function)
         kind: Any = self._kind
 
         def opened(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
             given: SpanOptions = {"input": named(args, kwargs), **options}
-            span: Span = _anywhere.start_span(kind, name, **given)
+            span: Span = _anywhere.start_span(kind, own, **given)
             if tools is not None:
-                span.turn.tools = tuple(tools)
+                span.turn.tools = tools
             return span
 
         return traced(function, opened)
@@ -229,6 +286,19 @@ class _Decorates:
 interaction: Final = _Decorates("workflow", "Each call is a whole interaction's work; a `begin` inside says whose.")
 task: Final = _Decorates("task", "Each call is a step of the work.")
 tool: Final = _Decorates("tool", "Each call is a tool's call.")
+
+
+_BOUND_LATER: Final = (classmethod, staticmethod)
+"""What a class makes methods of; the function inside is what is called."""
+
+
+def offered(tools: Any) -> tuple[Any, ...] | None:
+    """Definitions of tools, as they are now; what is no list is told to the operator, and offers nothing."""
+    said = frozen(tools)
+    if said is None or isinstance(said, list):
+        return None if said is None else tuple(said)
+    tell_operator_once("tools", f"tools take a list of definitions, not a {type(tools).__name__}")
+    return None
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -267,23 +337,39 @@ def traced(function: Callable[P, R], opened: Opened) -> Callable[P, R]:
         function: a function, coroutine function, generator function or asynchronous generator function.
         opened: makes the span of one call from its arguments.
     """
+    called = type(function).__call__  # an object may be called as a coroutine function
     for is_one, wrapped in _WRAPPERS:
-        if is_one(function):
+        if is_one(function) or is_one(called):
             return cast("Callable[P, R]", functools.wraps(function)(wrapped(function, opened)))
     return functools.wraps(function)(_function(function, opened))
 
 
 def _function(function: Callable[..., R], opened: Opened) -> Callable[..., R]:
     def called(*args: Any, **kwargs: Any) -> R:
-        with opened(args, kwargs) as span:
-            result = function(*args, **kwargs)
-            span.record_output(result)
-            return result
+        span = opened(args, kwargs)
+        try:
+            with span.current():
+                result = function(*args, **kwargs)
+        except BaseException as error:
+            span.end(error)
+            raise
+        if inspect.iscoroutine(result):  # the work is yet to be done, such as that of a lambda around a call
+            return cast("R", _awaited(result, span))
+        span.record_output(result)
+        span.end()
+        return result
 
     return called
 
 
-def _coroutine(function: Callable[..., Any], opened: Opened) -> Callable[..., Any]:
+async def _awaited(work: Coroutine[Any, Any, R], span: Span) -> R:
+    async with span:
+        result = await work
+        span.record_output(result)
+        return result
+
+
+def _coroutine(function: Callable[..., Coroutine[Any, Any, Any]], opened: Opened) -> Callable[..., Any]:
     async def called(*args: Any, **kwargs: Any) -> Any:
         async with opened(args, kwargs) as span:
             result = await function(*args, **kwargs)
@@ -295,23 +381,18 @@ def _coroutine(function: Callable[..., Any], opened: Opened) -> Callable[..., An
 
 def _generator(function: Callable[..., Generator[Any, Any, Any]], opened: Opened) -> Callable[..., Any]:
     def called(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        output = _Yielded(opened(args, kwargs))
-        with output.span.current():
-            inner = function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(next, inner)
-        with output:
+        with _Yielding(opened(args, kwargs)) as output:
+            with output.running():
+                inner = function(*args, **kwargs)
+            step: Callable[[], Any] = functools.partial(next, inner)
             while True:
                 try:
-                    with output.span.current():
+                    with output.running():
                         item = output.add(step())
                 except StopIteration as stop:
                     return stop.value
                 try:
                     step = functools.partial(inner.send, (yield item))
-                except GeneratorExit:
-                    with output.span.current():
-                        inner.close()
-                    raise
                 except BaseException as error:  # noqa: BLE001 -- whatever is thrown in is the generator's to handle
                     step = functools.partial(inner.throw, error)
 
@@ -320,21 +401,20 @@ def _generator(function: Callable[..., Generator[Any, Any, Any]], opened: Opened
 
 def _async_generator(function: Callable[..., AsyncGenerator[Any, Any]], opened: Opened) -> Callable[..., Any]:
     async def called(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        output = _Yielded(opened(args, kwargs))
-        with output.span.current():
-            inner = function(*args, **kwargs)
-        step: Callable[[], Any] = inner.__anext__
-        with output:
+        with _Yielding(opened(args, kwargs)) as output:
+            with output.running():
+                inner = function(*args, **kwargs)
+            step: Callable[[], Any] = functools.partial(_first_step, inner)
             while True:
                 try:
-                    with output.span.current():
+                    with output.running():
                         item = output.add(await step())
                 except StopAsyncIteration:
                     return
                 try:
                     step = functools.partial(inner.asend, (yield item))
                 except GeneratorExit:
-                    with output.span.current():
+                    with output.running():
                         await inner.aclose()
                     raise
                 except BaseException as error:  # noqa: BLE001 -- as in _generator
@@ -343,25 +423,56 @@ def _async_generator(function: Callable[..., AsyncGenerator[Any, Any]], opened: 
     return called
 
 
-class _Yielded:
-    """What a generator has put out, for its span: texts as one text, anything else as a list, within a bound."""
+def _first_step(inner: AsyncGenerator[R, Any]) -> Awaitable[R]:
+    """The first step of a generator that is ours to close: the event loop, which closes ours, is not told of it."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+class _Yielding:
+    """A generator at work: its span, what it has put out, and what was current when it last stopped.
+
+    The output is one text where all values are texts, else a list, within a bound.
+    """
 
     def __init__(self, span: Span) -> None:
-        self.span = span
+        self._span = span
         self._values: list[Any] = []
+        self._room = MAX_YIELDED
+        self._left_out = 0
+        self._scope: Scope | None = None
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Its own code runs: the span, and what was opened inside and is still open, are current."""
+        with self._span.current(self._scope):
+            try:
+                yield
+            finally:
+                self._scope = here()
 
     def add(self, value: R) -> R:
-        if len(self._values) < MAX_YIELDED:
-            self._values.append(value)
+        """Keep a value as it is now; its consumer may change it."""
+        if self._room > 0:
+            said = frozen(value)
+            self._room -= len(said) + 1 if isinstance(said, str) else 1_000
+            self._values.append(said)
+        else:
+            self._left_out += 1
         return value
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        texts = self._values and all(isinstance(value, str) for value in self._values)
-        self.span.record_output("".join(self._values) if texts else self._values)
-        self.span.end(error)
+        said = self._values + [f"<and {self._left_out} more>"] * bool(self._left_out)
+        is_text = said and all(isinstance(value, str) for value in said)
+        self._span.record_output("".join(said) if is_text else said)
+        self._span.end(error)
 
 
 _WRAPPERS: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any, Opened], Callable[..., Any]]], ...]] = (

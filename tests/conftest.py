@@ -44,13 +44,15 @@ def logging_restored() -> Generator[None]:
     before = {logger: _state(logger) for logger in _loggers()}
     yield
     import raindrop_logging
-    from raindrop_logging import attach
-    from raindrop_logging._pipeline import wiring
+    from raindrop_logging import attach, context
+    from raindrop_logging._pipeline import stats, wiring
 
     raindrop_logging.shutdown(0.5)
     wiring._pipelines.clear()  # a later test on the same port starts with figures of its own
     attach._attached.clear()
     attach._switches.clear()
+    context._turns.clear()
+    stats._told_once.clear()
     for logger in _loggers():
         handlers, level, propagate, disabled = before.get(logger, ([], logging.NOTSET, True, False))
         logger.handlers[:] = handlers

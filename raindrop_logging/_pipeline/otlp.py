@@ -18,6 +18,7 @@ import msgspec
 from raindrop_logging._pipeline.entries import Told
 from raindrop_logging.identifiers import span_id
 from raindrop_logging.late_imports import not_across_fork
+from raindrop_logging.offered_tools import offered_tool
 from raindrop_logging.vocabulary import Message, Span, instant
 
 OPERATIONS = {"tool": "ai.toolCall", "llm": "ai.generateText"}
@@ -162,7 +163,9 @@ def _llm(span: Span, cut: Cut) -> dict[str, Any]:
         "gen_ai.completion.0.content": output,
         "gen_ai.usage.input_tokens": span.input_tokens,
         "gen_ai.usage.output_tokens": span.output_tokens,
-        "ai.prompt.tools": [_text(tool, cut) or "" for tool in span.tools] if span.tools is not None else None,
+        "ai.prompt.tools": [_text(offered_tool(tool), cut) or "" for tool in span.tools]
+        if span.tools is not None
+        else None,
     }
     if span.messages is None:
         return found | {"ai.prompt": _text(span.input, cut)}

@@ -28,11 +28,15 @@ def tell_operator(line: str) -> None:
     if max(logger.getEffectiveLevel(), logger.manager.disable) > logging.WARNING:
         return
     record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, line, (), None)
-    if not logger.filter(record):
-        return
-    if _is_heard():
-        logger.callHandlers(record)
-    elif logging.lastResort is not None:
+    try:
+        if not logger.filter(record):
+            return
+        if _is_heard():
+            logger.callHandlers(record)
+            return
+    except Exception as error:  # noqa: BLE001 -- a handler of the application's must not end in what is told here
+        record.msg = f"{line} (and a handler of '{logger.name}' raised {type(error).__name__})"
+    if logging.lastResort is not None:
         logging.lastResort.handle(record)
 
 

@@ -7,6 +7,7 @@ Out: a scripted sequence of `Reply`s; what was asked stays in `OpenAiServer.aske
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -35,34 +36,57 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def finish_reason(self) -> str:
+        """Why the model stopped, as the API says it."""
+        return "tool_calls" if self.calls else "stop"
+
     def message(self) -> dict[str, Any]:
         """The assistant's message."""
         said: dict[str, Any] = {"role": "assistant", "content": self.text}
-        if self.calls:
-            said["tool_calls"] = [
-                {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-                for n, (name, arguments) in enumerate(self.calls)
-            ]
-        return said
+        return said | ({"tool_calls": self._calls()} if self.calls else {})
 
-    def counted(self) -> dict[str, int]:
+    def _calls(self) -> list[dict[str, Any]]:
+        return [
+            {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for n, (name, arguments) in enumerate(self.calls)
+        ]
+
+    def counted(self) -> dict[str, Any]:
         """The usage, as the API says it."""
         tokens_in, tokens_out = self.usage
-        return {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+        counts = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+        return {
+            **counts,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
 
     def body(self) -> dict[str, Any]:
         """The whole answer of a request without streaming."""
         if self.status >= 400:
             return {"error": {"message": f"made up for a test: {self.status}", "type": "made_up", "code": None}}
-        choice = {"index": 0, "message": self.message(), "finish_reason": "tool_calls" if self.calls else "stop"}
+        choice = {"index": 0, "message": self.message(), "finish_reason": self.finish_reason}
         return {**_head("chat.completion"), "choices": [choice], "usage": self.counted()}
 
-    def chunks(self) -> Iterable[dict[str, Any]]:
-        """The pieces of a streamed answer, a word at a time, with the usage in the last."""
-        for word in (self.text or "").split(" "):
-            yield self._chunk({"role": "assistant", "content": f"{word} "}, None)
-        yield self._chunk({}, "stop")
-        yield {**_head("chat.completion.chunk"), "choices": [], "usage": self.counted()}
+    def chunks(self, *, with_usage: bool) -> Iterable[dict[str, Any]]:
+        """The pieces of a streamed answer, a word at a time; the usage comes last, where it was asked for."""
+        yield self._chunk({"role": "assistant", "content": None if self.text is None else ""}, None)
+        for word in re.findall(r"\S+\s*", self.text or ""):
+            yield self._chunk({"content": word}, None)
+        for number, call in enumerate(self._calls()):
+            yield from self._call_in_pieces(number, call)
+        yield self._chunk({}, self.finish_reason)
+        if with_usage:
+            yield {**_head("chat.completion.chunk"), "choices": [], "usage": self.counted()}
+
+    def _call_in_pieces(self, number: int, call: dict[str, Any]) -> Iterable[dict[str, Any]]:
+        """The function's name first, then its arguments, cut in two."""
+        name, text = call["function"]["name"], call["function"]["arguments"]
+        opening = {**call, "index": number, "function": {"name": name, "arguments": ""}}
+        yield self._chunk({"tool_calls": [opening]}, None)
+        for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
+            yield self._chunk({"tool_calls": [{"index": number, "function": {"arguments": piece}}]}, None)
 
     def _chunk(self, delta: dict[str, Any], reason: str | None) -> dict[str, Any]:
         return {**_head("chat.completion.chunk"), "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
@@ -131,7 +155,7 @@ class _Exchange(BaseHTTPRequestHandler):
         if not streams:
             self.wfile.write(json.dumps(reply.body()).encode())
             return
-        for chunk in reply.chunks():
+        for chunk in reply.chunks(with_usage=(asked.get("stream_options") or {}).get("include_usage", False)):
             self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
             self.wfile.flush()
         self.wfile.write(b"data: [DONE]\n\n")
