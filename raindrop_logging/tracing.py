@@ -12,8 +12,8 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import time
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
