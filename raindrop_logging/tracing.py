@@ -118,8 +118,8 @@ def _times(start: Time | None, end: Time | None, duration_ms: float | None) -> t
     try:
         seconds = duration_ms / 1_000
         if start is not None:
-            return start, instant("start_time", start) + seconds, None
-        last = time.time() if end is None else instant("end_time", end)
+            return start, round(instant("start_time", start), 6) + seconds, None
+        last = round(time.time() if end is None else instant("end_time", end), 6)  # as fine as the wire says it
         return (last - seconds, last, None) if seconds >= 0 else (start, end, duration_ms)
     except Exception:  # noqa: BLE001 -- a value that the record will be refused for, by its name
         return start, end, duration_ms
