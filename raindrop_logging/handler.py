@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
 from raindrop_logging import identifiers
+from raindrop_logging._pipeline import registry
 from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
-from raindrop_logging._pipeline.wiring import Pipeline, pipeline_for, pipelines
 from raindrop_logging.context import current_scope
 from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
@@ -30,8 +30,6 @@ _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
 
 _mint = identifiers.mint_bits
-LONGEST_WAIT = 31_536_000.0
-"""Seconds; a wait of more overflows on some platforms, so infinity means this."""
 
 
 class RaindropHandler(logging.Handler):
@@ -212,46 +210,14 @@ def _mended(record: logging.LogRecord) -> logging.LogRecord:
 
 def flush(timeout: float | None = None) -> FlushResult:
     """Flush every RaindropHandler of this process; see `RaindropHandler.flush`. The timeout is for all of them."""
-    return _all(lambda pipeline, left: pipeline.flush(left), timeout)
+    return registry.flush(timeout)
 
 
 def shutdown(timeout: float | None = None) -> FlushResult:
     """Shut every RaindropHandler of this process down; see `RaindropHandler.shutdown`. The timeout is for all."""
-    return _all(lambda pipeline, left: pipeline.shutdown(left), timeout)
-
-
-def _all(end: Callable[[Pipeline, float], FlushResult], timeout: float | None) -> FlushResult:
-    """Set all pipelines going, then wait for one after the other, each until its own deadline."""
-    start = time.monotonic()
-    found = pipelines()
-    delivered = sum(pipeline.stats().delivered for pipeline in found)
-    for pipeline in found:
-        pipeline.kick()
-    results = []
-    for pipeline in found:
-        allowed = pipeline.settings.shutdown_timeout if timeout is None else min(timeout, LONGEST_WAIT)
-        results.append(end(pipeline, max(start + allowed - time.monotonic(), 0.0)))
-    return FlushResult(
-        sent=sum(pipeline.stats().delivered for pipeline in found) - delivered,
-        left=sum(result.left for result in results),
-        timed_out=any(result.timed_out for result in results),
-    )
+    return registry.shutdown(timeout)
 
 
 def stats() -> Stats:
-    """Figures of every RaindropHandler of this process, added up."""
-    total: dict[str, int] = {}
-    dropped: dict[str, int] = {}
-    for each in [pipeline.stats() for pipeline in pipelines()]:
-        for name in Stats.__struct_fields__:
-            if name != "dropped":
-                total[name] = total.get(name, 0) + getattr(each, name)
-        for reason, records in each.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + records
-    return Stats(**total, dropped=dropped)
-
-
-@atexit.register
-def _at_exit() -> None:
-    """Registered when this module is imported, so that what user code registers later runs, and logs, before it."""
-    _all(lambda pipeline, left: pipeline.shutdown(left, final=True), None)
+    """Figures of every RaindropHandler that this process has had, added up."""
+    return registry.stats()

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging import deployment, vocabulary, wire
+from raindrop_logging import deployment, redaction, vocabulary, wire
 from raindrop_logging.errors import SettingsError
 
 Mode = Literal["thread", "sync", "off"]
@@ -98,7 +98,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     spool_max_bytes: int = 256 * MIB
     proxy: Secret | None = None
     verify: bool | str = True
-    redact: bool = False
+    redact: bool | str | tuple[str, ...] = False
     max_text_chars: int = 1_000_000
     defaults: tuple[tuple[str, Any], ...] = ()
     breadcrumbs: None = None
@@ -253,10 +253,8 @@ def _size(key: str, value: Any) -> int:
     return value
 
 
-def _one_of(*allowed: str, later: tuple[str, ...] = ()) -> Reader:
+def _one_of(*allowed: str) -> Reader:
     def read(key: str, value: Any) -> str:
-        if value in later:
-            _refuse(key, value, f"this version does not bring it yet; it has {' | '.join(allowed)}")
         if value not in allowed:
             near = difflib.get_close_matches(str(value), allowed, n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
@@ -377,6 +375,19 @@ def _directory(key: str, value: Any) -> str:
     return str(path.absolute())
 
 
+def _spool_dir(key: str, value: Any) -> str:
+    return str(Path(_text(key, value)).expanduser().absolute())
+
+
+def _redact(_key: str, value: Any) -> bool | str | tuple[str, ...]:
+    """True, false, categories (also as one text with commas, for a variable), or the path of a callable."""
+    said = _WORDS.get(value.strip().lower(), value.strip()) if isinstance(value, str) else value
+    if isinstance(said, str) and not (":" in said or "." in said):
+        said = [word.strip() for word in said.split(",") if word.strip()]
+    redaction.read_redactor(said)  # refuses what cannot work, with the rule
+    return tuple(said) if isinstance(said, list | tuple) else said
+
+
 def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
     if not isinstance(value, Mapping):
         _refuse(key, value, "it must be a table of fields, such as {properties: {region: eu}}")
@@ -422,7 +433,7 @@ _READERS: Final[dict[str, Reader]] = {
     "endpoint": _endpoint,
     "project_id": _project,
     "tracing": _truth,
-    "mode": _one_of("thread", "off", later=("sync",)),
+    "mode": _one_of("thread", "sync", "off"),
     "workshop": _workshop,
     "enabled": _truth,
     "debug": _truth,
@@ -449,12 +460,12 @@ _READERS: Final[dict[str, Reader]] = {
     "jitter": _number(0, "parts of the delay", most=1),
     "max_attempts": _whole(1, "attempts"),
     "shutdown_timeout": _number(0, _SECONDS),
-    "durability": _one_of("memory", later=("spill", "journal")),
-    "spool_dir": _not_yet(None, "the spool"),
-    "spool_max_bytes": _not_yet(256 * MIB, "the spool"),
+    "durability": _one_of("memory", "spill", "journal"),
+    "spool_dir": _spool_dir,
+    "spool_max_bytes": _size,
     "proxy": _proxy,
     "verify": _verify,
-    "redact": _not_yet(False, "redaction"),
+    "redact": _redact,
     "max_text_chars": _whole(len(wire.TRUNCATION_MARKER), "characters"),
     "defaults": _defaults,
     "breadcrumbs": _not_yet(None, "breadcrumbs"),
@@ -492,10 +503,18 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
         raw, origin = _raw(key, given, environ)
         if raw is not None:
             values[key] = _read(reader, key, raw, origin)
-    return Settings(**values)
+    return Settings(**{**values, "durability": _durability(values)})
 
 
-_NOT_YET: Final = frozenset({"durability", "spool_dir", "spool_max_bytes", "redact", "breadcrumbs"})
+def _durability(values: Mapping[str, Any]) -> Any:
+    """What a directory for a spool implies: it is there to be used."""
+    chosen = values.get("durability", "spill" if "spool_dir" in values else "memory")
+    if chosen != "memory" and "spool_dir" not in values:
+        _refuse("durability", chosen, "it needs spool_dir, a directory for what waits on disk")
+    return chosen
+
+
+_NOT_YET: Final = frozenset({"breadcrumbs"})
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:

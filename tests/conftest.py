@@ -45,10 +45,10 @@ def logging_restored() -> Generator[None]:
     yield
     import raindrop_logging
     from raindrop_logging import attach, context
-    from raindrop_logging._pipeline import stats, wiring
+    from raindrop_logging._pipeline import registry, stats
 
     raindrop_logging.shutdown(0.5)
-    wiring._pipelines.clear()  # a later test on the same port starts with figures of its own
+    registry.clear()  # a later test on the same port starts with figures of its own
     attach._attached.clear()
     attach._switches.clear()
     context._turns.clear()

@@ -17,7 +17,7 @@ import pytest
 
 import raindrop_logging
 from raindrop_logging import bind, deployment
-from raindrop_logging._pipeline import wiring
+from raindrop_logging._pipeline import parts, wiring
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging.deployment import BRANCH, COMMIT_DIRTY, COMMIT_SHA
 from raindrop_logging.settings import read_settings
@@ -93,7 +93,7 @@ def fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 def found(environ: dict[str, str] | None = None, said: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
     """What a record that says this itself is given, with these keys in this environment."""
     environ = {"PATH": os.environ["PATH"], **(environ or {})}
-    return wiring._deployment(read_settings(keys, environ), environ)(said or {})
+    return parts.deployment(read_settings(keys, environ), environ, wiring._may_wait_for_git)(said or {})
 
 
 # ---- sources and their order -----------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_a_repository_is_found_from_below_and_a_daemon_may_leave_it(
     Path("deep", "er").mkdir(parents=True)
     monkeypatch.chdir("deep/er")
     environ = {"PATH": os.environ["PATH"]}
-    made = wiring._deployment(read_settings({}, environ), environ)
+    made = parts.deployment(read_settings({}, environ), environ, wiring._may_wait_for_git)
     monkeypatch.chdir("/")
     assert made({})[COMMIT_SHA] == repository
 
@@ -526,7 +526,7 @@ def test_a_fork_while_git_is_asked_holds_neither_up(
         import warnings
         warnings.simplefilter("ignore", DeprecationWarning)
         say("parent")
-        raindrop_logging._pipeline.wiring.pipelines()[0].kick()
+        raindrop_logging._pipeline.registry.pipelines()[0].kick()
         deadline = time.monotonic() + 10
         while not started and time.monotonic() < deadline: time.sleep(0.001)
         time.sleep(0.2)

@@ -444,7 +444,7 @@ def test_a_shutdown_amid_log_calls_loses_no_count(recorder: Recorder) -> None:
 def test_a_small_queue_is_emptied_in_time(recorder: Recorder) -> None:
     """The listener wakes when half the queue is full, however large a batch may be."""
     handler = attach(recorder.endpoint, max_queue_size=100)
-    assert handler._pipeline.queue._wake_size == 50
+    assert handler._pipeline.queue.bounds.wake_size == 50
 
 
 def test_a_mirror_that_knows_no_such_route_is_asked_once(recorder: Recorder) -> None:

@@ -14,7 +14,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
-from raindrop_logging._pipeline.entries import Entry, Source, Told
+from msgspec.structs import replace
+
+from raindrop_logging._pipeline.entries import Entry, Told
 from raindrop_logging.identifiers import uuid_text
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
@@ -32,7 +34,9 @@ class _Open:
         "event_id",
         "fresh",
         "held",
+        "idents",
         "last",
+        "quiet",
         "records",
         "sent",
         "source",
@@ -40,7 +44,7 @@ class _Open:
         "trace_id",
     )
 
-    def __init__(self, entry: Entry, *, resumed: bool) -> None:
+    def __init__(self, entry: Entry, *, resumed: bool, quiet: bool) -> None:
         self.event_id = entry.event_id
         self.trace_id = entry.trace_id
         self.timestamp: float | None = entry.timestamp
@@ -55,6 +59,8 @@ class _Open:
         self.due: float | None = None
         self.last = 0.0
         self.source = entry.source
+        self.idents: list[int] = []  # of all its records, where they are on disk
+        self.quiet = quiet  # read back from the disk: says nothing before all of it was read, or it is final
 
 
 class _Closed:
@@ -77,12 +83,15 @@ class Assembler:
         interval: seconds between two pending partials of one interaction.
         ttl: idle seconds after which an interaction goes out as it stands and is forgotten.
         max_open: interactions held at once; beyond it the longest idle one goes out as it stands.
+        on_disk: records are kept on disk until they are settled, an interaction's all together with its end.
     """
 
-    def __init__(self, *, interval: float, ttl: float, max_open: int) -> None:
+    def __init__(self, *, interval: float, ttl: float, max_open: int, on_disk: bool = False) -> None:
         self._interval = interval
         self._ttl = ttl
         self._max_open = max_open
+        self._on_disk = on_disk
+        self._replaying = False
         self._open: OrderedDict[str, _Open] = OrderedDict()  # longest idle first
         self._closed: OrderedDict[str, _Closed] = OrderedDict()
         self._due: deque[tuple[float, _Open]] = deque()  # one interval for all: arrival order is due order
@@ -101,14 +110,24 @@ class Assembler:
     def __len__(self) -> int:
         return len(self._open)
 
-    def feed(self, entry: Entry, now: float) -> list[Told]:
-        """Take one entry; what it makes ready to go out, in order."""
+    def feed(self, entry: Entry, now: float, *, replayed: bool = False) -> list[Told]:
+        """Take one entry; what it makes ready to go out, in order.
+
+        ``replayed`` says that an earlier process logged it. An interaction that opens so may have been finished by
+        what follows, and its final may have arrived: it is never pending, until `let_go` says that all was read.
+        """
+        self._replaying = replayed
         return self._steps[entry.type](entry, now)
 
     def end(self, event_id: str) -> list[Told]:
         """Close an interaction as it stands; its finish was refused, and nothing else will come."""
         interaction = self._open.get(event_id)
         return [] if interaction is None else self._ended(interaction)
+
+    def let_go(self, event_id: str) -> list[Told]:
+        """Have an interaction that was read back go out as it stands, if it is still open; nobody will finish it."""
+        interaction = self._open.get(event_id)
+        return self._let_go(interaction) if interaction is not None and interaction.quiet else []
 
     def tick(self, now: float, *, behind: bool = False) -> list[Told]:
         """What is due at this time; ``behind`` leaves pending partials for later, since finals come first."""
@@ -133,7 +152,7 @@ class Assembler:
     def drain(self) -> list[Told]:
         """Everything that is not sent yet, as pending; the interactions stay open."""
         self._due.clear()
-        return [told for interaction in self._open.values() for told in self._pending(interaction)]
+        return [told for one in self._open.values() if not one.quiet for told in self._pending(one)]
 
     # ---- one entry
 
@@ -145,10 +164,10 @@ class Assembler:
         trace_id = entry.trace_id if entry.type == "ai" else None
         if entry.block.event_id is not None:
             self._remember(_Closed(entry.block, entry.timestamp, entry.trace_id), entry.event_id)
-        return [Told(Lane.EVENTS, entry.block, entry.event_id, trace_id, entry.timestamp, entry.event_id, entry.source)]
+        return [_alone(entry, Lane.EVENTS, entry.event_id, trace_id)]
 
     def _signal(self, entry: Entry, _now: float) -> list[Told]:
-        told = Told(Lane.SIGNALS, entry.block, entry.event_id, None, entry.timestamp, entry.event_id, entry.source)
+        told = _alone(entry, Lane.SIGNALS, entry.event_id)
         interaction = self._open.get(entry.event_id)
         if interaction is None or interaction.sent:
             return [told]
@@ -160,7 +179,7 @@ class Assembler:
         interaction = self._joined(entry, now)
         if interaction is None:
             return [self._revision(entry)]
-        if interaction.due is None:
+        if interaction.due is None and not interaction.quiet:
             self._schedule(interaction, now)
         return self._evicted()
 
@@ -184,7 +203,8 @@ class Assembler:
         if interaction is None:
             if entry.event_id in self._closed:
                 return None
-            interaction = self._open[entry.event_id] = _Open(entry, resumed=entry.type != "begin")
+            interaction = _Open(entry, resumed=entry.type != "begin", quiet=self._replaying)
+            self._open[entry.event_id] = interaction
         self._merge(interaction, entry, now)
         return interaction
 
@@ -194,6 +214,8 @@ class Assembler:
         interaction.attached += _attached(entry)
         interaction.records += 1
         self.records += 1
+        if self._on_disk:
+            interaction.idents.append(entry.bits)
         interaction.last = now
         self._open.move_to_end(entry.event_id)
 
@@ -201,9 +223,9 @@ class Assembler:
         interaction.due = now + self._interval
         self._due.append((interaction.due, interaction))
 
-    def _pending(self, interaction: _Open) -> list[Told]:
+    def _pending(self, interaction: _Open, *, last: bool = False) -> list[Told]:
         interaction.due = None
-        if not interaction.records:
+        if not interaction.records and not last:
             return []
         block = interaction.fresh
         for key in ("user_id", "event", "convo_id"):
@@ -231,6 +253,7 @@ class Assembler:
             source=interaction.source,
             records=records,
             pending=None if whole else pending,
+            idents=() if pending else tuple(interaction.idents),
         )
 
     def _released(self, interaction: _Open) -> list[Told]:
@@ -256,6 +279,7 @@ class Assembler:
             key=entry.event_id,
             source=entry.source,
             pending=False,
+            idents=(entry.bits,),
         )
 
     # ---- bounds
@@ -285,9 +309,12 @@ class Assembler:
         return told
 
     def _let_go(self, interaction: _Open) -> list[Told]:
-        told = self._pending(interaction)
+        """As it stands, and for the last time: what is kept of it on disk is settled with this."""
         self._forget(interaction)
-        return told
+        if not interaction.records and not interaction.idents:
+            return []
+        told, *held = self._pending(interaction, last=True)
+        return [replace(told, idents=tuple(interaction.idents)), *held]
 
 
 def _absorb(total: Finish, change: Any) -> None:
@@ -316,11 +343,14 @@ def _named(attachment: Attachment, made_up: str) -> Attachment:
 
 
 def _user(entry: Entry, _now: float) -> list[Told]:
-    user: str = entry.block.user_id
-    return [Told(Lane.USERS, entry.block, entry.event_id, None, None, f"user {user}", entry.source)]
+    return [_alone(entry, Lane.USERS, f"user {entry.block.user_id}")]
 
 
 def _span(entry: Entry, _now: float) -> list[Told]:
-    source: Source = entry.source
-    trace_id, bits = entry.trace_id, entry.bits
-    return [Told(Lane.TRACES, entry.block, entry.event_id, trace_id, entry.timestamp, None, source, bits=bits)]
+    return [_alone(entry, Lane.TRACES, None, entry.trace_id)]
+
+
+def _alone(entry: Entry, lane: Lane, key: str | None, trace_id: str | None = None) -> Told:
+    """One record that goes out by itself."""
+    at, bits = entry.timestamp, entry.bits
+    return Told(lane, entry.block, entry.event_id, trace_id, at, key, entry.source, bits=bits, idents=(bits,))

@@ -127,7 +127,7 @@ class Encoder:
         if len(body) > MAX_ITEM_BYTES:
             detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
             return Refusal("too_large", detail, told.source, told.records)
-        return Item(told.lane, body, told.key, told.records, told.source, ai, truncated)
+        return Item(told.lane, body, told.key, told.records, told.source, ai, truncated, told.idents)
 
     # ---- bodies
 
@@ -179,7 +179,9 @@ class Encoder:
             cut = _Cutter(cap)
             body = self._encode_span(told, cut)
             if len(body) <= MAX_ITEM_BYTES:
-                return Item(told.lane, body, told.key, told.records, told.source, truncated=cut.count)
+                return Item(
+                    told.lane, body, told.key, told.records, told.source, truncated=cut.count, idents=told.idents
+                )
             cap = min(cap, cut.longest) // 2
         return Refusal("too_large", "a span of many attributes, beyond 1 MiB", told.source, told.records)
 
@@ -315,4 +317,4 @@ _FINAL = b',"is_pending":false}'
 def as_final_partial(item: Item) -> Item:
     """A complete AI event as the one partial that the vendor's own Workshop shows; the same bytes and one key more."""
     body = item.body[:-1] + _FINAL
-    return Item(Lane.PARTIALS, body, item.key, item.records, item.source, False, item.truncated)
+    return Item(Lane.PARTIALS, body, item.key, item.records, item.source, truncated=item.truncated, idents=item.idents)

@@ -89,7 +89,8 @@ class Told(Struct, frozen=True):
     """One thing to say on the wire: an event, a partial, a signal, a user or a span, still as values.
 
     ``records`` is how many log records it speaks for; ``key`` is what must stay in order with it; ``pending`` is
-    None where the route has no such notion; a ``timestamp`` of None is left to the receiver.
+    None where the route has no such notion; a ``timestamp`` of None is left to the receiver. ``idents`` are the bits of
+    the records that need not be kept on disk any longer once this is settled.
     """
 
     lane: Lane
@@ -102,10 +103,11 @@ class Told(Struct, frozen=True):
     records: int = 1
     pending: bool | None = None
     bits: int = 0
+    idents: tuple[int, ...] = ()
 
 
 class Item(Struct, frozen=True):
-    """One thing as the bytes that go out, whatever happens afterwards."""
+    """One thing as the bytes that go out, whatever happens afterwards; ``idents`` as in `Told`."""
 
     lane: Lane
     body: bytes
@@ -114,6 +116,7 @@ class Item(Struct, frozen=True):
     source: Source
     ai: bool = False
     truncated: int = 0
+    idents: tuple[int, ...] = ()
 
 
 class Request(Struct, frozen=True):

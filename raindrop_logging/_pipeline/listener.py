@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from logging.handlers import QueueListener
 from typing import Protocol
 
@@ -21,6 +22,9 @@ from raindrop_logging._pipeline.entries import Snapshot
 
 _IDLE_SECONDS = 5.0
 """The longest sleep; callers ring earlier, this only bounds the harm of a bell that nobody heard."""
+
+_LIFE_CHECK_SECONDS = 0.1
+"""How often one who waits for the thread looks whether it still runs."""
 
 _BEHIND_SECONDS = 0.02
 """How often to look again while the sender has all it can hold."""
@@ -69,7 +73,8 @@ class Listener(QueueListener):
         self._clock = clock
         self._flushes: deque[Flush] = deque()
         self._starting = threading.Lock()
-        self.driving = threading.Lock()  # held by whoever moves records on the road: this thread, or one inline
+        self._driving = threading.RLock()  # held by whoever moves records on the road: this thread, or one inline
+        self._is_driven = False
         self._running: threading.Thread | None = None
         self._wake_at: float | None = None
         self._look_every = min(look_every, _IDLE_SECONDS)
@@ -108,20 +113,48 @@ class Listener(QueueListener):
 
     def push(self, timeout: float) -> bool:
         """Have everything that was logged before now handed to the sender; False when the timeout came first."""
-        self.start()
-        if not self.is_alive:
-            self.drain_inline()
-            return True
+        deadline = self._clock() + timeout
         flush = Flush()
         self._flushes.append(flush)
-        self._waiting.ring()
-        return flush.handed_over.wait(timeout)
+        while True:
+            self.start()
+            if not self.is_alive:
+                self.drain_inline()
+                return True
+            self._waiting.ring()
+            left = deadline - self._clock()
+            # A thread that was just told to end may never have seen the wish, so that another one has to start.
+            if flush.handed_over.wait(min(max(left, 0.0), _LIFE_CHECK_SECONDS)) or left <= 0:
+                return flush.handed_over.is_set()
 
     def drain_inline(self) -> None:
         """Do the thread's work on the calling thread, for processes in which no thread can start any more."""
-        with self.driving:
-            self._take(len(self._waiting), heedless=True)
-            self._guarded_push(self._clock())
+        with self.driven() as driving:
+            if driving:
+                self._take(len(self._waiting), heedless=True)
+                self._guarded_push(self._clock())
+
+    def drive(self) -> bool:
+        """Take all and do what is due on the calling thread; False where that is doing so already, further out, and a
+        signal handler or a finalizer has come in between: what it logged is then taken out there."""
+        with self.driven() as driving:
+            if driving:
+                self._take(len(self._waiting), heedless=True)
+                self._guarded_tick(self._clock())
+            return driving
+
+    @contextmanager
+    def driven(self) -> Generator[bool]:
+        """Hold the road, for work that the listener must not do meanwhile; whether this thread did not hold it yet."""
+        with self._driving:
+            if self._is_driven:
+                yield False
+                return
+            self._is_driven = True
+            try:
+                yield True
+            finally:
+                self._is_driven = False
 
     # ---- the thread
 
@@ -129,13 +162,13 @@ class Listener(QueueListener):
         while self._running is threading.current_thread():
             self._sleep()
             wishes = [self._flushes.popleft() for _ in range(len(self._flushes))]
-            with self.driving:
+            with self.driven():
                 self._take(len(self._waiting), heedless=bool(wishes))
                 self._waiting.settle()
                 now = self._clock()
+                self._wake_at = self._guarded_tick(now)
                 if wishes:
                     self._guarded_push(now)
-                self._wake_at = self._guarded_tick(now)
             for wish in wishes:
                 wish.handed_over.set()
 
@@ -150,9 +183,9 @@ class Listener(QueueListener):
             self._waiting.sleep(min(left, self._look_every), until_first=False)
 
     def _take(self, most: int, *, heedless: bool) -> None:
-        """Take up to ``most`` snapshots; unless heedless, no more than the sender can hold."""
+        """Take up to ``most`` snapshots, no more than the sender can hold; heedless, all that only memory holds."""
         for _ in range(most):
-            if not heedless and self._road.is_behind():
+            if self._road.is_behind() and not (heedless and self._waiting.in_memory):
                 return
             snapshot = self._waiting.take()
             if snapshot is None:

@@ -202,13 +202,13 @@ class Outbox:
             return Settled()
         return self._postpone(attempt, self._host if verdict is Verdict.UNREACHABLE else lane, now, retry_after)
 
-    def abandon(self) -> tuple[Item, ...]:
-        """Give up everything; the items that were waiting or on their way."""
-        items = tuple(item for attempt in self._unsettled() for item in attempt.request.items)
+    def abandon(self) -> tuple[Request, ...]:
+        """Give up everything; what was on its way or waiting, in the order it came."""
+        requests = tuple(attempt.request for attempt in sorted(self._unsettled(), key=lambda one: one.serial))
         self._waiting.clear()
         self._flying.clear()
         self.records = self.nbytes = 0
-        return items
+        return requests
 
     def drop_oldest(self, lane: Lane, excess: int) -> tuple[Item, ...]:
         """Give up the oldest waiting requests of a lane, until ``excess`` items are gone."""

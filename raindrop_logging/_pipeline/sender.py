@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.entries import Item, Request
 from raindrop_logging._pipeline.outbox import Attempt, Outbox, Settled, Verdict, verdict_of
 from raindrop_logging.late_imports import not_across_fork
 from raindrop_logging.settings import Secret
@@ -77,6 +77,7 @@ class Sender:
         settled: told what ended, under this sender's lock.
         trouble: told what went wrong, from a sending thread.
         transport: an httpx transport to use instead of the network.
+        inline: has no threads; who wants something sent calls `work_inline`.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class Sender:
         settled: Callable[[Settled, Attempted], None],
         trouble: Callable[[Trouble], None],
         transport: httpx.BaseTransport | None = None,
+        inline: bool = False,
     ) -> None:
         self._receiver = receiver
+        self._inline = inline
         self._outbox = outbox
         self._clock = clock
         self._settled = settled
@@ -127,13 +130,20 @@ class Sender:
         """Requests not settled yet."""
         return len(self._outbox)
 
-    def trim(self, lane: Lane, most: int) -> int:
-        """Give up the oldest waiting items of a lane beyond ``most``; the log records that are lost by it."""
+    def trim(self, lane: Lane, most: int) -> tuple[Item, ...]:
+        """Give up the oldest waiting items of a lane beyond ``most``; what is lost by it."""
         with self._changed:
             excess = self._outbox.items_waiting(lane) - most
-            return sum(item.records for item in self._outbox.drop_oldest(lane, excess)) if excess > 0 else 0
+            return self._outbox.drop_oldest(lane, excess) if excess > 0 else ()
 
     # ---- for whoever waits
+
+    def wake(self) -> None:
+        """Have a thread look after what waits, where none does; after a pause in the life of the process."""
+        with self._changed:
+            if len(self._outbox):
+                self._staff()
+                self._changed.notify()
 
     def hurry(self) -> None:
         """Try everything once more at once, whatever pause is running; for the end of the process."""
@@ -153,26 +163,27 @@ class Sender:
                 self._changed.wait(left)
             return True
 
-    def work_inline(self, deadline: float) -> None:
-        """Send on the calling thread, for processes in which no thread can start any more."""
+    def work_inline(self, deadline: float, *, patient: bool = True) -> None:
+        """Send on the calling thread, in `sync` mode and where no thread can start any more; an impatient caller waits
+        for no pause between attempts."""
         while (left := deadline - self._clock()) > 0:
             with self._changed:
                 attempt = self._outbox.take(self._clock())
                 if attempt is None:
-                    if not len(self._outbox):
+                    if not len(self._outbox) or not patient:
                         return
                     self._changed.wait(min(left, self._pause()))
                     continue
             self._try(attempt, left)
 
-    def stop(self) -> int:
-        """End the threads and give up what is left; the log records that are lost by it."""
+    def stop(self) -> tuple[Request, ...]:
+        """End the threads and give up what is left, which is for the caller to count or to keep."""
         with self._changed:
             self._stopping = True
-            lost = sum(item.records for item in self._outbox.abandon())
+            left = self._outbox.abandon()
             self._close_if_unused()
             self._changed.notify_all()
-        return lost
+        return left
 
     @property
     def has_threads(self) -> bool:
@@ -186,7 +197,7 @@ class Sender:
         when work piles up. At interpreter exit none can start."""
         busy = len(self._threads) - self._idle
         enough = busy > 1 and len(self._outbox) <= 2 * busy
-        if self._stopping or self._idle or busy >= MAX_CONNECTIONS or enough:
+        if self._inline or self._stopping or self._idle or busy >= MAX_CONNECTIONS or enough:
             return
         name = f"raindrop-sender-{self._receiver.name}-{len(self._threads) + 1}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)

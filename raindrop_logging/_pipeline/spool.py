@@ -503,7 +503,7 @@ class Stream:
     def append(self, kind: int, ident: int, payload: bytes) -> bool:
         """Keep a frame; whether the operating system has it whole. Never raises, never waits for another thread."""
         spool, size = self._spool, HEADER_BYTES + len(payload)
-        if size > HEADER_BYTES + MAX_PAYLOAD_BYTES or spool.charged + size > spool.max_bytes or not spool.is_open:
+        if not spool.is_open or not self.has_room(len(payload)):
             return False
         try:
             appender = self._writable()
@@ -516,6 +516,11 @@ class Stream:
             appender = None  # a traceback of an exception that goes through here must not keep the segment open
         spool.charged += written
         return written == size
+
+    def has_room(self, payload_bytes: int) -> bool:
+        """Whether a frame of so many bytes is within every bound, whatever the disk says."""
+        size, spool = HEADER_BYTES + payload_bytes, self._spool
+        return payload_bytes <= MAX_PAYLOAD_BYTES and spool.charged + size <= spool.max_bytes
 
     def open(self) -> bool:
         """Make now what the first append would make; whether there is anything to append to."""
@@ -694,6 +699,11 @@ class Spool:
         """Bytes on disk of this process's and the adopted streams."""
         adopted = (stream for streams in self._adopted.copy().values() for stream in streams)
         return sum(stream.nbytes for stream in (*self._streams.copy().values(), *adopted))
+
+    @property
+    def has_neighbours(self) -> bool:
+        """Whether other processes, living or not, have a directory here that this process holds no lock of."""
+        return any(name not in _locks.of_this_process() for name in _names(self._root))
 
     def recount(self) -> None:
         """Measure what counts against the bound."""

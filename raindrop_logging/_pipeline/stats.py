@@ -69,12 +69,14 @@ class Stats(Struct, frozen=True, kw_only=True):
     counted by itself. While it runs, each may be a moment old.
 
     Attributes:
-        accepted: records with a block that the handler took.
+        accepted: records with a block that the handler took, and those that were read back from the disk for an earlier
+            process.
+        replayed: of those accepted, the ones read back.
         delivered: their request got its 2xx.
         refused: the receiver refused them.
-        dropped: given up here, by reason: invalid, queue_full, too_large, expired, exit, no_destination, off,
-            tracing_off, trace_queue_full, internal.
-        waiting: queued, being assembled, batched or sent.
+        dropped: given up here, by reason: invalid, queue_full, spool_full, spool_damaged, too_large, expired, exit,
+            no_destination, off, tracing_off, trace_queue_full, internal.
+        waiting: queued, being assembled, batched, sent, or on disk for later.
         requests: POSTs that were answered, whatever the answer.
         retries: attempts after the first.
         truncated: texts shortened to fit.
@@ -83,6 +85,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     """
 
     accepted: int = 0
+    replayed: int = 0
     delivered: int = 0
     refused: int = 0
     dropped: dict[str, int] = {}
@@ -92,6 +95,16 @@ class Stats(Struct, frozen=True, kw_only=True):
     truncated: int = 0
     mirrored: int = 0
     open_interactions: int = 0
+
+    def added(self, other: Stats) -> Stats:
+        """The figures of two pipelines together."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "dropped"
+        }
+        dropped = dict(self.dropped)
+        for reason, records in other.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + records
+        return Stats(**sums, dropped=dropped)
 
 
 class FlushResult(Struct, frozen=True):
@@ -132,7 +145,7 @@ def _records(count: int) -> str:
 class Ledger:
     """The counters of one pipeline.
 
-    Callers raise the four `Count`s, without a lock; everything else is raised by the pipeline's own threads, under a
+    Callers raise the `Count`s, without a lock; everything else is raised by the pipeline's own threads, under a
     lock that no log call ever takes.
     """
 
@@ -140,6 +153,7 @@ class Ledger:
         self.accepted = Count()
         self.overflowed = Count()
         self.unheard = Count()
+        self.disk_full = Count()
         self.uncaptured = Count()
         self._lock = threading.Lock()
         self._sums: dict[str, int] = {}
@@ -161,17 +175,25 @@ class Ledger:
         """All figures now."""
         with self._lock:
             sums, dropped = self._sums.copy(), self._dropped.copy()
-        callers = {"queue_full": self.overflowed, unheard_reason: self.unheard, "internal": self.uncaptured}
+        callers = {
+            "queue_full": self.overflowed,
+            "spool_full": self.disk_full,
+            unheard_reason: self.unheard,
+            "internal": self.uncaptured,
+        }
         for reason, counted in callers.items():
             if number := int(counted):
                 dropped[reason] = dropped.get(reason, 0) + number
-        return Stats(
-            accepted=int(self.accepted), dropped=dropped, waiting=waiting, open_interactions=open_interactions, **sums
-        )
+        accepted = int(self.accepted) + sums.get("replayed", 0)
+        return Stats(accepted=accepted, dropped=dropped, waiting=waiting, open_interactions=open_interactions, **sums)
 
 
 class Diagnostics:
-    """Trouble gathered by kind, told as one line: at once the first time, then once an interval with counts."""
+    """Trouble gathered by kind, told as one line: at once the first time, then once an interval with counts.
+
+    A thread of its own tells it, since a handler of the application's may hang, and neither the listener nor the end of
+    the process may wait for that.
+    """
 
     def __init__(self, clock: Callable[[], float], *, every: float = DIAGNOSTIC_INTERVAL) -> None:
         self._clock = clock
@@ -180,6 +202,7 @@ class Diagnostics:
         self._due: float | None = None
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}
+        self._teller: threading.Thread | None = None
 
     def note(self, kind: str, detail: str, records: int = 1) -> None:
         """Remember a trouble: ``kind`` groups it, ``detail`` of the first one is told."""
@@ -191,14 +214,36 @@ class Diagnostics:
         """When `tell` has something to say next."""
         return (self._due if self._due is not None else self._clock()) if self._counts else None
 
-    def tell(self, *, last_chance: bool = False) -> None:
-        """Write the line if there is something to tell, and an interval has passed or it is the last chance."""
+    def tell(self, *, last_chance: bool = False, wait: float = 0.0) -> None:
+        """Write the line if there is something to tell, and an interval has passed or it is the last chance.
+
+        At most ``wait`` seconds are waited until it, or one that is on its way, is written.
+        """
+        line = self._line(last_chance=last_chance)
+        if line is not None:
+            teller = threading.Thread(
+                target=self._told, args=(line, self._teller), name="raindrop-diagnostics", daemon=True
+            )
+            try:
+                teller.start()
+                self._teller = teller
+            except RuntimeError:  # the interpreter is shutting down
+                tell_operator(line)
+        if wait and self._teller is not None:
+            self._teller.join(wait)
+
+    @staticmethod
+    def _told(line: str, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join(DIAGNOSTIC_INTERVAL)
+        tell_operator(line)
+
+    def _line(self, *, last_chance: bool) -> str | None:
         with self._lock:
             now = self._clock()
             if not self._counts or (self._due is not None and now < self._due and not last_chance):
-                return
+                return None
             counts, self._counts = self._counts, {}
             first, self._first = self._first, {}
             self._due = now + self._every
-        parts = [f"{kind}{_records(count)}: {first[kind]}" for kind, count in counts.items()]
-        tell_operator("; ".join(parts))
+        return "; ".join(f"{kind}{_records(count)}: {first[kind]}" for kind, count in counts.items())

@@ -1,4 +1,4 @@
-"""The only file that knows the order of the stages: builds a pipeline, runs records along it, ends it.
+"""The only file that knows the order of the stages: runs records along a pipeline, and ends it.
 
 In: Settings; Snapshots from the handler
 Out: requests at the senders; Stats, FlushResult
@@ -11,25 +11,24 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from raindrop_logging._pipeline.assembler import Assembler
-from raindrop_logging._pipeline.batcher import Batcher, Limits
-from raindrop_logging._pipeline.bounded_queue import BoundedQueue
-from raindrop_logging._pipeline.encoder import Encoder, Stamp, as_final_partial, constants
+from raindrop_logging._pipeline import parts
+from raindrop_logging._pipeline.backlog import LOGGED, Backlog, Portion
+from raindrop_logging._pipeline.encoder import as_final_partial
 from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Told
+from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.listener import Listener
-from raindrop_logging._pipeline.otlp import SpanEncoder
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
-from raindrop_logging._pipeline.router import Router
+from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
-from raindrop_logging.deployment import Commit, Deployment
 from raindrop_logging.identifiers import mint_bits
+from raindrop_logging.redaction import read_redactor
 from raindrop_logging.settings import Settings
-from raindrop_logging.version import __version__
 from raindrop_logging.wire import Lane
 
 if TYPE_CHECKING:
@@ -42,9 +41,11 @@ MAX_SENDER_REQUESTS = 256
 _LISTENER_SECONDS = 0.5
 """How long a shutdown waits for the listener to put down what it is holding."""
 
-MIRROR_TIMEOUT = 2.0
+_TELL_SECONDS = 0.25
+"""How long a flush or a shutdown waits until the operator was told."""
+
 MAX_MIRROR_REQUESTS = 1_000
-"""The mirror is best effort: one attempt each, and while this many wait, or MAX_SENDER_BYTES, it gets nothing."""
+"""The mirror gets nothing while this many wait, or MAX_SENDER_BYTES."""
 
 
 class Pipeline:
@@ -56,6 +57,11 @@ class Pipeline:
         clock: seconds, monotonic.
         random: numbers in [0, 1) for the jitter.
         environ: the process's environment, for the workspace properties and the application's commit.
+        forget: told when the pipeline is at rest and nobody uses it.
+        started: told whenever its listener starts.
+
+    Raises:
+        SettingsError: what the settings name cannot work on this machine.
     """
 
     def __init__(
@@ -66,13 +72,19 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] | None = None,
         environ: Mapping[str, str] | None = None,
+        forget: Callable[[Pipeline], None] = lambda _: None,
+        started: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self._transport = transport
         self._clock = clock
         self._random = random or Random().random  # noqa: S311 -- jitter, not a secret
         self._environ = os.environ if environ is None else environ
-        self._deployment = _deployment(settings, self._environ)  # a child of fork keeps what it has found
+        self._forget = forget
+        self._started = started
+        # A child of fork keeps what these have found and imported.
+        self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
+        self._redactor = read_redactor(list(settings.redact) if isinstance(settings.redact, tuple) else settings.redact)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._build()
 
@@ -83,33 +95,51 @@ class Pipeline:
         self.number = mint_bits(64)  # of this pipeline in this process, for the stamp on records it has captured
         self.ledger = Ledger()
         self.diagnostics = Diagnostics(self._clock)
-        self.queue = BoundedQueue(
-            max_size=settings.max_queue_size,
-            max_bytes=settings.max_queue_bytes,
-            when_full=settings.when_full,
-            block_timeout=settings.block_timeout,
-            overflowed=self.ledger.overflowed,
-            wake_size=min(settings.upload_size, max(1, settings.max_queue_size // 2)),
-            wake_bytes=min(settings.upload_bytes, settings.max_queue_bytes // 2),
-        )
-        self._router = Router(dict(settings.defaults))
-        self._encoder = _encoder(settings, self._environ, self._deployment)
-        self._listener = Listener(self.queue, self, clock=self._clock, look_every=_shortest_interval(settings))
-        self._overflow_told = 0
-        self._build_what_holds_records()
+        self._spool = None if self.silence else parts.spool(settings)
+        self._backlog = None if self._spool is None else Backlog(self._spool, lambda: mint_bits(128))
+        logged = None if self._spool is None else self._spool.stream(LOGGED)
+        self.queue = parts.queue(settings, self.ledger, logged, self._damaged)
+        self._router = parts.router(settings, self._redactor)
+        self._encoder = parts.encoder(settings, self._environ, self._deployment)
+        self._listener = Listener(self.queue, self, clock=self._clock, look_every=parts.shortest_interval(settings))
+        self._told: dict[str, int] = {}
+        self._portions = 0
+        self._read_back: set[str] = set()  # interactions of the stream that is being read back
+        self._inline = settings.mode == "sync"
+        self._delivering = threading.RLock()  # of `sync` mode
+        self._is_delivering = False
+        self._ends_at: float | None = None
+        self._assembler = parts.assembler(settings)
+        self._build_senders()
 
-    def _build_what_holds_records(self) -> None:
-        """The stages behind the queue that hold records; built anew when a shutdown has emptied them."""
+    def _build_senders(self, held: Iterable[Request] = ()) -> None:
+        """The stages that hold what is encoded; built anew when a shutdown has ended them."""
         settings = self.settings
-        self._assembler = Assembler(
-            interval=settings.partial_flush_interval,
-            ttl=settings.interaction_ttl,
-            max_open=settings.max_open_interactions,
+        self._batcher = parts.batcher(settings)
+        outbox = Outbox(parts.patience(settings), self._random)
+        for request in held:
+            outbox.add(request)
+        self._primary = Sender(
+            parts.primary(settings),
+            outbox,
+            clock=self._clock,
+            settled=self._settled,
+            trouble=self._trouble,
+            transport=self._transport,
+            inline=self._inline,
         )
-        self._batcher = Batcher(_limits(settings))
-        self._primary = self._sender(_primary(settings), _patience(settings))
-        mirrored = settings.workshop if settings.write_key else None
-        self._mirror = None if mirrored is None else self._mirror_sender(mirrored)
+        mirror = parts.mirror(settings)
+        self._mirror = None if mirror is None else self._mirror_sender(mirror)
+
+    def _mirror_sender(self, receiver: Receiver) -> Sender:
+        patience: Patience = parts.MIRROR_PATIENCE
+        return Sender(
+            receiver,
+            Outbox(patience, self._random),
+            clock=self._clock,
+            settled=self._mirrored,
+            trouble=lambda _: None,  # what the mirror does not take is seen in `Stats.mirrored` alone
+        )
 
     # ---- for the handler
 
@@ -126,11 +156,49 @@ class Pipeline:
         """Whether it has a thread, or something for one to do."""
         return self._listener.is_alive or self.stats().waiting > 0
 
+    def look_back(self) -> None:
+        """Start with what earlier processes have left, if there is any."""
+        if self._has_backlog and not self._inline:
+            self._start()
+
     def put(self, snapshot: Snapshot) -> None:
-        """Take a snapshot on the caller's thread."""
+        """Take a snapshot on the caller's thread; what may reach the disk is redacted before."""
+        if self._redactor is not None and self._spool is not None:
+            snapshot = redacted(snapshot, self._redactor)
         self.queue.put(snapshot)
-        if not self._listener.is_alive:
-            self._listener.start()
+        if self._inline:
+            self._deliver()
+        elif not self._listener.is_alive:
+            self._start()
+
+    def _start(self) -> None:
+        self._started()
+        self._listener.start()
+
+    def _deliver(self) -> None:
+        """Carry what waits to the receiver on the calling thread. What a signal handler or a finalizer logs while this
+        thread does so is taken along further out."""
+        with self._delivering:
+            if self._is_delivering:
+                return
+            self._is_delivering = True
+            try:
+                self._deliver_all()
+            finally:
+                self._is_delivering = False
+
+    def _deliver_all(self) -> None:
+        deadline = self._clock() + self.settings.shutdown_timeout if self._ends_at is None else self._ends_at
+        while True:
+            self._listener.drive()
+            self._primary.work_inline(deadline, patient=False)
+            if not len(self.queue) or self.is_behind() or self._clock() >= deadline:
+                break
+        if self._ends_at is not None:
+            with self._listener.driven() as driving:
+                if driving:
+                    self._end_senders(final=True)
+        self.diagnostics.tell()
 
     def after_fork(self) -> None:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
@@ -138,23 +206,44 @@ class Pipeline:
 
     def kick(self) -> None:
         """Have everything that was logged before now on its way, without waiting for it."""
-        if self.stats().waiting:
+        if self.stats().waiting and not self._inline:
             self._push(0.0)
 
     def flush(self, timeout: float, *, last_try: bool = False) -> FlushResult:
         """Send everything logged before now; see `RaindropHandler.flush`. ``last_try`` ends pauses between retries."""
         deadline = self._clock() + timeout
+        if self._ends_at is not None:  # logging's own end of the process flushes and closes every handler once more
+            deadline = min(deadline, self._ends_at)
         before = self.stats()
         done = True
-        if before.waiting or self._listener.is_alive:  # else there is nothing a thread would have to be started for
-            done = self._push(timeout) and self._sent(deadline, last_try=last_try)
-        self.diagnostics.tell()
+        # Else there is nothing a thread would have to be started for.
+        if before.waiting or self._listener.is_alive or self._has_backlog:
+            done = self._empty(deadline, last_try=last_try)
+        self.diagnostics.tell(wait=_TELL_SECONDS if timeout else 0.0)
         after = self.stats()
         return FlushResult(sent=after.delivered - before.delivered, left=after.waiting, timed_out=not done)
+
+    @property
+    def _has_backlog(self) -> bool:
+        return self._backlog is not None and self._backlog.has_more
+
+    def _empty(self, deadline: float, *, last_try: bool) -> bool:
+        """Carry on until all is sent that waits now, what is on disk included, of which only so much is in memory."""
+        mark, portions = self.queue.mark(), -1
+        done = True
+        while done and portions != self._portions:
+            portions = self._portions
+            done = self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try)
+            if not self.queue.is_past(mark):
+                portions = -1
+        return done
 
     def _push(self, timeout: float) -> bool:
         """Have the listener hand over what it has; where no thread can start any more, this one does its work."""
         _waits_for_no_program.here = True
+        if self._inline:
+            self._listener.drain_inline()
+            return True
         return self._listener.push(timeout)
 
     def _sent(self, deadline: float, *, last_try: bool) -> bool:
@@ -169,40 +258,65 @@ class Pipeline:
             if done:
                 break
         if self._mirror is not None and done:
-            self._mirror.wait(min(deadline, self._clock() + MIRROR_TIMEOUT))
+            self._mirror.wait(min(deadline, self._clock() + parts.MIRROR_TIMEOUT))
         return done
 
     def shutdown(self, timeout: float, *, final: bool = False) -> FlushResult:
-        """Send what can be sent in time, end the threads, count and tell what is lost.
+        """Send what can be sent in time, end the threads, keep on disk or count and tell what is left.
 
         Records that others log meanwhile are no part of it: they keep the threads going, or start them anew; only at
         the ``final`` end of the process they have to be in time as well.
         """
         deadline = self._clock() + timeout
         result = self.flush(timeout, last_try=True)
-        while final and result.left and not result.timed_out:
+        while final and result.left and not result.timed_out and self._clock() < deadline:
             result = self.flush(deadline - self._clock(), last_try=True)
         self._listener.stop(timeout=_LISTENER_SECONDS)
-        with self._listener.driving:
-            newer = not final and not result.timed_out and self.stats().waiting > 0
-            lost = 0 if newer else self._discarded(with_queue=final)
-        if lost:
-            self.ledger.drop("exit", lost)
-            self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
-        self.diagnostics.tell(last_chance=True)
-        if newer or len(self.queue):
+        newer = not final and not result.timed_out and self.stats().waiting > 0
+        lost = 0 if newer else self._put_down(final=final)
+        self._tell_the_end(lost)
+        if newer or (not final and self.queue.in_memory):
             self._listener.start()
         elif not self.users:
-            _forget(self)
-        return FlushResult(sent=result.sent, left=lost + len(self.queue), timed_out=result.timed_out)
+            self._forget(self)
+        left = self.stats().waiting
+        if final:
+            self._inline, self._ends_at = True, deadline
+            if self._spool is not None and not left:
+                self._spool.close()
+        return FlushResult(sent=result.sent, left=left + lost, timed_out=result.timed_out)
 
-    def _discarded(self, *, with_queue: bool) -> int:
-        """End the senders and empty the stages; the records that are lost by it."""
-        lost = self._primary.stop() + self._assembler.records + self._batcher.records
-        lost += self._emptied() if with_queue else 0
+    def _put_down(self, *, final: bool) -> int:
+        if final or self._spool is not None:
+            self._listener.drain_inline()
+        with self._listener.driven():
+            return self._end_senders(final=final)
+
+    def _end_senders(self, *, final: bool) -> int:
+        """End the senders, and put what they hold onto the disk if there is one; the records that are lost."""
+        if self._spool is not None:
+            self.push(self._clock())
+        left = self._primary.stop()
         if self._mirror is not None:
             self._mirror.stop()
-        self._build_what_holds_records()
+        if isinstance(self.queue, Journal) and self.settings.durability == "journal" and not self.queue.unkept:
+            self._build_senders(held=left)  # every record of it is on disk
+            return 0
+        lost = self._kept_or_lost(item for request in (*left, *self._batcher.drain()) for item in request.items)
+        if self._spool is None:
+            lost += self._assembler.records + (self._emptied() if final else 0)
+            self._assembler = parts.assembler(self.settings)
+        self._build_senders()
+        self.ledger.drop("exit", lost)
+        return lost
+
+    def _kept_or_lost(self, items: Iterable[Item]) -> int:
+        lost = 0
+        for item in items:
+            if self._backlog is not None and self._backlog.keep(item):
+                self._confirm(item.idents)
+            else:
+                lost += item.records
         return lost
 
     def _emptied(self) -> int:
@@ -211,16 +325,28 @@ class Pipeline:
             taken += 1
         return taken
 
+    def _tell_the_end(self, lost: int) -> None:
+        if lost:
+            self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
+        kept = 0 if self._spool is None else self.stats().waiting
+        if kept:
+            self.diagnostics.note("kept", "in spool_dir, for the next process to send", kept)
+        self.diagnostics.tell(last_chance=True, wait=_TELL_SECONDS)
+
     def retire(self) -> None:
         """End the threads of a pipeline that no handler uses any more and that has nothing left to send."""
         self._listener.stop(timeout=0.0)
         self._primary.stop()
         if self._mirror is not None:
             self._mirror.stop()
+        if self._spool is not None:
+            self._spool.close()
 
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""
         waiting = len(self.queue) + self._assembler.records + self._batcher.records + self._primary.records
+        if self._backlog is not None:
+            waiting += self._backlog.records
         return self.ledger.stats(
             waiting=waiting, open_interactions=len(self._assembler), unheard_reason=self.silence or "off"
         )
@@ -229,30 +355,44 @@ class Pipeline:
 
     def accept(self, snapshot: Snapshot, now: float) -> None:
         """Carry one snapshot as far as it goes."""
+        if self._redactor is not None and self._spool is None:
+            snapshot = redacted(snapshot, self._redactor)
+        self._route(snapshot, now)
+
+    def _route(self, snapshot: Snapshot, now: float, *, replayed: bool = False) -> None:
         entry = self._router.route(snapshot)
         if isinstance(entry, Refusal):
-            self._refused(entry)
+            self._refused(entry, (snapshot.bits,))
             ready = [] if entry.ends is None else self._assembler.end(entry.ends)
         else:
-            ready = self._assembler.feed(entry, now)
+            ready = self._assembler.feed(entry, now, replayed=replayed)
+            if replayed:
+                self._read_back.add(entry.event_id)
         for told in ready:
             self._send(told, now)
 
     def tick(self, now: float) -> float | None:
         """Do what is due; when there is work next."""
         if not self.users and not self.stats().waiting:
-            _forget(self)
+            self._forget(self)
+        if not self.is_behind():
+            self._replay(now)
         for told in self._assembler.tick(now, behind=self.is_behind()):
             self._send(told, now)
-        for request in self._batcher.tick(now):
+        for request in self._batcher.drain() if self._inline else self._batcher.tick(now):
             self._submit(request)
-        self._note_overflow()
+        self._primary.wake()
+        self._note_counts()
         self.diagnostics.tell()
-        times = (self._assembler.next_due(), self._batcher.next_due(), self.diagnostics.next_due())
+        times = [self._assembler.next_due(), self._batcher.next_due(), self.diagnostics.next_due()]
+        if self._backlog is not None:
+            times.append(self._backlog.next_due(now))
         return min((at for at in times if at is not None), default=None)
 
     def push(self, now: float) -> None:
         """Carry everything that waits on this side to the sender."""
+        if not self.is_behind():
+            self._replay(now)
         for told in self._assembler.drain():
             self._send(told, now)
         for request in self._batcher.drain():
@@ -261,6 +401,8 @@ class Pipeline:
     def failed(self, snapshot: Snapshot | None, error: Exception) -> None:
         """Count a snapshot that broke a stage, and say so."""
         self.ledger.drop("internal", 0 if snapshot is None else 1)
+        if snapshot is not None:
+            self._confirm((snapshot.bits,))
         where = "" if snapshot is None else f" on a record of {snapshot.source}"
         said = f"{type(error).__name__}: {error}" if self.settings.debug else type(error).__name__
         self.diagnostics.note("internal", f"{said}{where}; please report it")
@@ -272,11 +414,14 @@ class Pipeline:
     def _send(self, told: Told, now: float) -> None:
         item = self._encoder.encode(told)
         if isinstance(item, Refusal):
-            self._refused(item)
+            self._refused(item, told.idents)
             return
         self.ledger.add("truncated", item.truncated)
         if item.ai and self.settings.write_key is None:
             item = as_final_partial(item)
+        self._batch(item, now)
+
+    def _batch(self, item: Item, now: float) -> None:
         for request in self._batcher.add(item, now):
             self._submit(request)
 
@@ -286,27 +431,78 @@ class Pipeline:
             for mirrored in _for_mirror(request):
                 mirror.submit(mirrored)
         self._primary.submit(request)
-        if request.lane is Lane.TRACES:
-            lost = self._primary.trim(Lane.TRACES, self.settings.trace_queue_size)
+        if request.lane is Lane.TRACES and self._spool is None:
+            lost = _records(self._primary.trim(Lane.TRACES, self.settings.trace_queue_size))
             if lost:
                 self.ledger.drop("trace_queue_full", lost)
                 self.diagnostics.note("trace_queue_full", "more spans wait than trace_queue_size allows", lost)
 
+    # ---- what waits on disk
+
+    def _replay(self, now: float) -> None:
+        """Carry the next portion of what earlier processes left, as if it were logged now."""
+        portion = None if self._backlog is None else self._backlog.read(now)
+        if portion is None:
+            return
+        self._portions += 1
+        self._count_read_back(portion)
+        for snapshot in portion.snapshots:
+            try:
+                self._route(snapshot, now, replayed=True)
+            except Exception as error:  # noqa: BLE001 -- as in the listener: it costs this snapshot only
+                self.failed(snapshot, error)
+        for item in portion.items:
+            self._batch(item, now)
+        if portion.ended:
+            left, self._read_back = self._read_back, set()
+            for told in chain.from_iterable(map(self._assembler.let_go, sorted(left))):
+                self._send(told, now)
+
+    def _count_read_back(self, portion: Portion) -> None:
+        if not portion.own:
+            self.ledger.add("replayed", len(portion.snapshots) + _records(portion.items) + portion.damaged)
+        if portion.damaged:
+            self._damaged(portion.damaged)
+        if portion.skipped:
+            self.diagnostics.note("spool_damaged", f"{portion.skipped} regions of a spool file are no records", 0)
+
+    def _damaged(self, records: int) -> None:
+        self.ledger.drop("spool_damaged", records)
+        self.diagnostics.note("spool_damaged", "what was on disk cannot be read back", records)
+
+    def _confirm(self, idents: Iterable[int]) -> None:
+        """Have records no longer kept on disk."""
+        if isinstance(self.queue, Journal) and self._backlog is not None and (said := tuple(idents)):
+            self.queue.confirm(said)
+            self._backlog.confirm(said)
+
     # ---- accounts
 
-    def _refused(self, refusal: Refusal) -> None:
+    def _refused(self, refusal: Refusal, idents: Iterable[int]) -> None:
         self.ledger.drop(refusal.reason, refusal.records)
+        self._confirm(idents)
         if refusal.reason == "tracing_off":  # as the user asked
             return
         where = str(refusal.source) if self.settings.debug else f"logger '{refusal.source.logger}'"
         self.diagnostics.note(refusal.reason, f"{refusal.detail} ({where})", refusal.records)
 
-    def _note_overflow(self) -> None:
-        total = int(self.ledger.overflowed)
-        if total > self._overflow_told:
-            detail = f"more is logged than leaves, when_full is {self.settings.when_full}"
-            self.diagnostics.note("queue_full", detail, total - self._overflow_told)
-            self._overflow_told = total
+    def _note_counts(self) -> None:
+        """Say what callers have counted since the last time."""
+        counts = {
+            "queue_full": (
+                self.ledger.overflowed,
+                f"more is logged than leaves, when_full is {self.settings.when_full}",
+            ),
+            "spool_full": (self.ledger.disk_full, "more waits on disk than spool_max_bytes allows"),
+        }
+        if isinstance(self.queue, Journal) and self._ends_at is None:
+            detail = "spool_dir took nothing: its disk is full, gone or read-only; until then memory is all there is"
+            counts["spool_unwritable"] = (self.queue.unwritable, detail)
+        for kind, (counted, detail) in counts.items():
+            total = int(counted)
+            if total > self._told.get(kind, 0):
+                self.diagnostics.note(kind, detail, total - self._told.get(kind, 0))
+                self._told[kind] = total
 
     def _settled(self, settled: Settled, attempted: Attempted) -> None:
         self.ledger.add("requests", 0 if attempted.verdict is Verdict.UNREACHABLE else 1)
@@ -314,6 +510,8 @@ class Pipeline:
         self.ledger.add("delivered", _records(settled.delivered))
         self.ledger.add("refused", _records(settled.refused))
         self.ledger.drop("expired", _records(settled.expired))
+        ended = chain(settled.delivered, settled.refused, settled.expired)
+        self._confirm(ident for item in ended for ident in item.idents)
 
     def _mirrored(self, settled: Settled, _attempted: Attempted) -> None:
         self.ledger.add("mirrored", len(settled.delivered))
@@ -322,82 +520,17 @@ class Pipeline:
         self.diagnostics.note(trouble.kind, trouble.detail, trouble.records)
         self.queue.ring()
 
-    def _mirror_trouble(self, _trouble: Trouble) -> None:
-        """The mirror is best effort: what it does not take is seen in `Stats.mirrored` alone."""
-
-    # ---- senders
-
-    def _sender(self, receiver: Receiver, patience: Patience) -> Sender:
-        return Sender(
-            receiver,
-            Outbox(patience, self._random),
-            clock=self._clock,
-            settled=self._settled,
-            trouble=self._trouble,
-            transport=self._transport,
-        )
-
-    def _mirror_sender(self, endpoint: str) -> Sender:
-        return Sender(
-            _receiver(self.settings, "workshop", endpoint, keyed=False, timeout=MIRROR_TIMEOUT),
-            Outbox(Patience(0.0, 0.001, 0.001, 0.0, 1, keeps=False), self._random),
-            clock=self._clock,
-            settled=self._mirrored,
-            trouble=self._mirror_trouble,
-        )
-
-
-# ---- all pipelines of the process ----------------------------------------------------------------------------------
 
 _waits_for_no_program = threading.local()
 """Marks a thread that came with a flush or a shutdown, the only way for a caller's thread to encode anything: it may
 do the listener's work at the end of the process, but git is never run on it."""
 
-_Key = tuple[Settings, Any]
-_pipelines: dict[_Key, Pipeline] = {}
-_pipelines_lock = threading.Lock()  # taken when handlers are set up and pipelines end, never by a log call
+
+def _may_wait_for_git() -> bool:
+    return not hasattr(_waits_for_no_program, "here")
 
 
-def pipeline_for(user: object, settings: Settings, transport: httpx.BaseTransport | None) -> Pipeline:
-    """The pipeline of a handler: handlers with equal settings share one, however often logging is configured."""
-    key = (settings, transport)
-    with _pipelines_lock:
-        for unused in [key for key, found in _pipelines.items() if not found.users and not found.is_running]:
-            del _pipelines[
-                unused
-            ]  # one that runs ends itself when it is at rest: its listener may have a record in hand
-        pipeline = _pipelines.get(key)
-        if pipeline is None:
-            pipeline = _pipelines[key] = Pipeline(settings, transport=transport)
-        pipeline.users.add(user)
-    return pipeline
-
-
-def pipelines() -> list[Pipeline]:
-    """Every pipeline of the process: those in use, and those that still have something to send."""
-    return list(_pipelines.values())
-
-
-def _forget(pipeline: Pipeline) -> None:
-    with _pipelines_lock:
-        if pipeline.users:
-            return
-        for key in [key for key, value in _pipelines.items() if value is pipeline]:
-            del _pipelines[key]
-    pipeline.retire()
-
-
-def _after_fork_in_child() -> None:
-    global _pipelines_lock  # noqa: PLW0603 -- the one held by a thread of the parent would never be released
-    _pipelines_lock = threading.Lock()
-    for pipeline in pipelines():
-        pipeline.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _records(items: tuple[Item, ...]) -> int:
+def _records(items: Iterable[Item]) -> int:
     return sum(item.records for item in items)
 
 
@@ -407,72 +540,3 @@ def _for_mirror(request: Request) -> list[Request]:
     others = tuple(item for item in request.items if not item.ai)
     partials = [Request(Lane.PARTIALS, (as_final_partial(item),)) for item in shown]
     return [Request(request.lane, others), *partials] if others else partials
-
-
-def _limits(settings: Settings) -> dict[Lane, Limits]:
-    uploads = Limits(settings.upload_size, settings.upload_bytes, settings.upload_interval)
-    traces = Limits(settings.trace_batch_size, settings.upload_bytes, settings.trace_flush_interval)
-    return {Lane.EVENTS: uploads, Lane.SIGNALS: uploads, Lane.TRACES: traces}
-
-
-def _shortest_interval(settings: Settings) -> float:
-    intervals = (settings.upload_interval, settings.partial_flush_interval, settings.trace_flush_interval)
-    return min((seconds for seconds in intervals if seconds), default=1.0)
-
-
-def _patience(settings: Settings) -> Patience:
-    return Patience(
-        settings.retry_budget, settings.base_delay, settings.max_delay, settings.jitter, settings.max_attempts
-    )
-
-
-def _primary(settings: Settings) -> Receiver:
-    if settings.write_key is None and settings.workshop is not None:
-        return _receiver(settings, "workshop", settings.workshop, keyed=False, timeout=settings.timeout)
-    return _receiver(settings, "cloud", settings.endpoint, keyed=True, timeout=settings.timeout)
-
-
-def _receiver(settings: Settings, name: str, endpoint: str, *, keyed: bool, timeout: float) -> Receiver:
-    return Receiver(
-        name=name,
-        endpoint=endpoint,
-        write_key=settings.write_key if keyed else None,
-        project_id=settings.project_id,
-        timeout=timeout,
-        proxy=settings.proxy,
-        verify=settings.verify,
-        user_agent=f"raindrop-logging/{__version__}",
-        quotes_answers=settings.debug,
-    )
-
-
-def _deployment(settings: Settings, environ: Mapping[str, str]) -> Deployment:
-    return Deployment(
-        named=Commit(settings.commit_sha, settings.commit_dirty, settings.branch),
-        source_directory=settings.git_source_directory,
-        auto_detect=settings.git_auto_detect,
-        with_branch=settings.git_branch,
-        environ=environ,
-        may_ask=lambda: not hasattr(_waits_for_no_program, "here"),
-    )
-
-
-def _encoder(settings: Settings, environ: Mapping[str, str], stamp: Stamp) -> Encoder:
-    encode_span = None
-    if settings.tracing:
-        encode_span = SpanEncoder(
-            service_name=settings.service_name,
-            service_version=settings.service_version or __version__,
-            library_version=__version__,
-            project_id=settings.project_id,
-            stamp=stamp,
-        )
-    said = constants(version=__version__, wizard_session=settings.wizard_session, workspace=_workspace(environ))
-    return Encoder(constants=said, max_text_chars=settings.max_text_chars, encode_span=encode_span, stamp=stamp)
-
-
-def _workspace(environ: Mapping[str, str]) -> dict[str, str] | None:
-    """``properties.workspace``: all three variables or nothing (wire contract, ``$context`` block)."""
-    names = {"id": "RAINDROP_WORKSPACE_ID", "name": "RAINDROP_WORKSPACE_NAME", "root": "RAINDROP_WORKSPACE_ROOT"}
-    found = {key: environ.get(variable, "") for key, variable in names.items()}
-    return found if all(found.values()) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from raindrop_logging._pipeline.bounded_queue import BoundedQueue
+from raindrop_logging._pipeline.bounded_queue import BoundedQueue, Bounds
 from raindrop_logging._pipeline.entries import Snapshot
 from raindrop_logging._pipeline.stats import Count
 from tests.stages.entries_made import SOURCE
@@ -15,8 +15,9 @@ from tests.stages.entries_made import SOURCE
 
 def _queue(**given: Any) -> BoundedQueue:
     usual: dict[str, Any] = {"max_size": 10, "max_bytes": 10_000, "when_full": "drop_oldest", "block_timeout": 0.0}
-    usual |= {"overflowed": Count(), "wake_size": 5, "wake_bytes": 5_000}
-    return BoundedQueue(**(usual | given))
+    usual |= {"wake_size": 5, "wake_bytes": 5_000}
+    overflowed = given.pop("overflowed", Count())
+    return BoundedQueue(Bounds(**(usual | given)), overflowed)
 
 
 def _snapshot(number: int = 0, nbytes: int = 100) -> Snapshot:

@@ -194,7 +194,7 @@ def test_giving_up_names_everything_that_was_left() -> None:
     stage.add(_events("a", "b"))
     stage.add(_events("c"))
     _taken(stage)
-    assert [one.key for one in stage.abandon()] == ["a", "b", "c"]
+    assert [item.key for request in stage.abandon() for item in request.items] == ["a", "b", "c"]
     assert (stage.records, stage.nbytes, len(stage)) == (0, 0, 0)
 
 

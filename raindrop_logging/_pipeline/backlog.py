@@ -1,0 +1,138 @@
+"""What waits on disk for its turn: what earlier processes left, and what a shutdown of this one has put there.
+
+The oldest directory comes first, one stream after the other, a portion at a time. Processes that end while this one
+lives are looked for every `LOOK_AGAIN` seconds.
+
+In: the time; items, at a shutdown
+Out: Portion
+Touches: the spool
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from raindrop_logging._pipeline.entries import Item, Snapshot
+from raindrop_logging._pipeline.frames import Frame
+from raindrop_logging._pipeline.spool import Spool, Stream
+from raindrop_logging._pipeline.stored import ITEM, SNAPSHOT, item_bytes, item_of, snapshot_of
+
+ENCODED = "encoded"
+LOGGED = "logged"
+"""Streams of a spool: items, and snapshots. The first is older where both are left, and its name sorts so."""
+
+LOOK_AGAIN = 10.0
+
+_REST = 1.0
+"""Seconds before a disk that could not be read is tried again."""
+
+PORTION_BYTES = 512 * 1024
+
+
+class Portion(Struct, frozen=True):
+    """What was read back at once, in order: a stream holds snapshots or items.
+
+    Attributes:
+        own: a shutdown of this process had put it there; else an earlier process has logged it.
+        ended: nothing more of its stream follows.
+        damaged: things that are none.
+        skipped: regions of the files that were skipped, told once the stream has ended.
+    """
+
+    snapshots: tuple[Snapshot, ...] = ()
+    items: tuple[Item, ...] = ()
+    own: bool = False
+    ended: bool = False
+    damaged: int = 0
+    skipped: int = 0
+
+
+class Backlog:
+    """Reads back what waits in a spool; ``mint`` makes idents for what is put there."""
+
+    def __init__(self, spool: Spool, mint: Callable[[], int]) -> None:
+        self._spool = spool
+        self._mint = mint
+        self._own = spool.stream(ENCODED)
+        self._left: deque[Stream] = deque()  # not read to the end; the first one is being read
+        self._unconfirmed: list[Stream] = []
+        self._look_at: float | None = None  # when to look for others; None: at once
+        self._rest_until = 0.0
+        self.records = 0
+
+    # ---- reading
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is something to read now, as far as can be told without looking into it."""
+        return bool(self._left) or self._own.unread or (self._look_at is None and self._spool.has_neighbours)
+
+    def next_due(self, now: float) -> float | None:
+        """When `read` has something, or looks for it."""
+        if self._left or self._own.unread or self._look_at is None:
+            return max(now, self._rest_until)
+        return self._look_at
+
+    def read(self, now: float) -> Portion | None:
+        """The next portion; None where nothing waits, or what does cannot be read right now."""
+        self._look(now)
+        if self._own.unread and (frames := self._own.read(PORTION_BYTES)):
+            portion = self._portion(self._own, frames)
+            self.records -= sum(item.records for item in portion.items)
+            return portion
+        if not self._left:
+            return None
+        stream = self._left[0]
+        frames = stream.read(PORTION_BYTES)
+        ended = not stream.unread
+        if ended:
+            self._left.popleft()
+        elif not frames:
+            self._left.rotate(-1)  # it cannot be read; another one perhaps can
+            self._rest_until = now + _REST
+            return None
+        if stream not in self._unconfirmed:
+            self._unconfirmed.append(stream)
+        return self._portion(stream, frames, ended=ended)
+
+    def _look(self, now: float) -> None:
+        if self._left or (self._look_at is not None and now < self._look_at):
+            return
+        self._look_at = now + LOOK_AGAIN
+        self._left.extend(self._spool.adopt())
+
+    def confirm(self, idents: Iterable[int]) -> None:
+        """What was read need not be kept any longer."""
+        self._own.confirm(idents)
+        for stream in self._unconfirmed.copy():
+            stream.confirm(idents)
+            if not stream.nbytes:
+                self._unconfirmed.remove(stream)
+
+    def _portion(self, stream: Stream, frames: list[Frame], *, ended: bool = False) -> Portion:
+        snapshots: list[Snapshot] = []
+        items: list[Item] = []
+        damaged: list[int] = []
+        for frame in frames:
+            try:
+                if frame.kind == SNAPSHOT:
+                    snapshots.append(snapshot_of(frame.ident, frame.payload))
+                else:
+                    items.append(item_of(frame.ident, frame.payload))
+            except (ValueError, msgspec.MsgspecError):
+                damaged.append(frame.ident)
+        stream.confirm(damaged)
+        skipped = stream.corrupt if ended else 0
+        return Portion(tuple(snapshots), tuple(items), stream is self._own, ended, len(damaged), skipped)
+
+    # ---- writing
+
+    def keep(self, item: Item) -> bool:
+        """Put an item on disk, for this process if it goes on, else for the next one; whether it is there."""
+        kept = self._own.append(ITEM, self._mint(), item_bytes(item))
+        self.records += item.records if kept else 0
+        return kept

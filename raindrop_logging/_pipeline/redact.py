@@ -1,0 +1,50 @@
+"""Take out of a snapshot what must not leave, before anything else sees it: the disk, a diagnostic, the wire.
+
+In: Snapshot
+Out: Snapshot, redacted
+Touches: nothing (pure), but for a callable of the application's that the key ``redact`` names
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
+from raindrop_logging.plain import unknown
+from raindrop_logging.redaction import Redactor
+
+_decode = msgspec.msgpack.Decoder().decode
+_encode = msgspec.msgpack.Encoder(enc_hook=unknown).encode
+
+
+def redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
+    """The snapshot with the free texts of its block, its scope and its error redacted."""
+    return replace(
+        snapshot,
+        block=_block(redactor, snapshot.block),
+        scope=_scope(redactor, snapshot.scope),
+        error=_error(redactor, snapshot.error),
+    )
+
+
+def _block(redactor: Redactor, packed: bytes) -> bytes:
+    block = _decode(packed)
+    return _encode(redactor.block(block) if isinstance(block, dict) else redactor.value(block))
+
+
+def _scope(redactor: Redactor, scope: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What is bound has the fields of a block; the ids of the open interaction stay whole."""
+    if not scope:
+        return scope
+    said = redactor.block({key: value for key, value in scope.items() if key != ABOUT})
+    return {**said, ABOUT: scope[ABOUT]} if ABOUT in scope else said
+
+
+def _error(redactor: Redactor, error: ErrorText | None) -> ErrorText | None:
+    if error is None:
+        return None
+    return ErrorText(error.type, redactor.text(error.message), redactor.text(error.stack))
