@@ -11,12 +11,12 @@ Touches: the clock, for `block` only; a bell (a raw lock used as a semaphore) th
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import currentframe
 from itertools import count
 
 from msgspec import Struct
@@ -194,9 +194,9 @@ def _is_in_signal_handler() -> bool:
         return False
     installed = (signal.getsignal(number) for number in signal.valid_signals())
     handlers = {code for code in (_code_of(handler) for handler in installed) if code is not None}
-    frame = sys._getframe()  # noqa: SLF001 -- as logging itself finds its callers
+    frame = currentframe()
     while frame is not None and frame.f_code not in handlers:
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return frame is not None
 
 
