@@ -62,11 +62,7 @@ def set_debug_logs(value: bool = True) -> None:
 
 
 def set_redact_pii(value: bool = True) -> None:
-    """Redact what the handler that `init` attaches sends; the handler's key `redact`.
-
-    Raises:
-        SettingsError: this version has no redaction yet; better no start than names and numbers in the open.
-    """
+    """Redact what the handler that `init` attaches sends, in every category; the handler's key `redact`."""
     _switch("redact", value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_workshop_gets_every_type(recorder: Recorder, tmp_path: Path) -> None:
     assert speak(moved).returncode == 0
     assert_all_arrived(recorder)
     assert {request.headers["Authorization"] for request in recorder.requests} == {None}
+
+
+def test_durable_survives_a_kill(recorder: Recorder, tmp_path: Path) -> None:
+    """Records of a process that was killed before it sent anything are sent by the next one, redacted."""
+    program = """
+import logging, os, signal, sys
+from raindrop_logging import extra, load_config
+load_config(sys.argv[1])
+logging.getLogger("shop").info("ai", extra=extra.ai(user_id="u1", event="chat", input="password: hunter2hunter2"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    config = str(ROOT / "configs" / "durable.toml")
+    home = {"HOME": str(tmp_path), "RAINDROP_WRITE_KEY": "rk_test"}
+    nowhere = {**os.environ, **home, "RAINDROP_ENDPOINT": "http://127.0.0.1:9/v1/"}
+    killed = subprocess.run([sys.executable, "-c", program, config], env=nowhere, check=False, timeout=30)
+    assert killed.returncode == -signal.SIGKILL
+    speak(ROOT / "configs" / "durable.toml", **home, RAINDROP_ENDPOINT=recorder.endpoint)
+    inputs = [item["ai_data"]["input"] for item in recorder.items("events/track") if "ai_data" in item]
+    assert inputs.count("password: <REDACTED_SECRET>") == 1
 
 
 def test_minimal_is_three_lines() -> None:

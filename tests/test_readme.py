@@ -91,7 +91,7 @@ def _value(text: str) -> object:
     return words[text] if text in words else float(text) if re.fullmatch(r"[\d.]+", text) else text.strip("`")
 
 
-LATER = {"durability", "spool_dir", "spool_max_bytes", "redact", "breadcrumbs"}
+LATER = {"breadcrumbs"}
 
 
 def test_its_configuration_table_is_the_settings() -> None:

@@ -2,12 +2,13 @@
 
     caller's thread                  │ listener thread                       │ sender threads
     handler ─ capture ─ bounded_queue┼▶ listener ─ router ─▶ assembler ─▶    │
-                                     │     encoder ─▶ batcher ───────────────┼▶ sender ─▶ cloud, workshop
+              (or journal)    │      │     encoder ─▶ batcher ───────────────┼▶ sender ─▶ cloud, workshop
+                            spool ───┼▶ backlog ─▲                           │
 
 Stages are siblings that never import one another; the values they hand on are in `entries`, and every way out is
-counted in `stats`.
+counted in `stats`. `parts` reads the settings for them, `registry` knows all pipelines of the process.
 
 In: LogRecords that hold a block
 Out: HTTP requests
-Touches: nothing here; threads, clock and sockets are in bounded_queue, listener and sender
+Touches: nothing here; threads, clock, files and sockets are in bounded_queue, journal, spool, backlog, listener and sender
 """
