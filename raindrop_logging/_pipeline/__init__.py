@@ -10,5 +10,5 @@ counted in `stats`. `parts` reads the settings for them, `registry` knows all pi
 
 In: LogRecords that hold a block
 Out: HTTP requests
-Touches: nothing here; threads, clock, files and sockets are in bounded_queue, journal, spool, backlog, listener and sender
+Touches: nothing here; threads, clock, files and sockets are in bounded_queue, journal, spool, backlog, listener, sender
 """

@@ -84,17 +84,14 @@ class Backlog:
             portion = self._portion(self._own, frames)
             self.records -= sum(item.records for item in portion.items)
             return portion
-        if not self._left:
-            return None
-        stream = self._left[0]
-        frames = stream.read(PORTION_BYTES)
-        ended = not stream.unread
-        if ended:
-            self._left.popleft()
-        elif not frames:
+        stream = self._left[0] if self._left else None
+        if stream is None or (not (frames := stream.read(PORTION_BYTES)) and stream.unread):
             self._left.rotate(-1)  # it cannot be read; another one perhaps can
             self._rest_until = now + _REST
             return None
+        ended = not stream.unread
+        if ended:
+            self._left.popleft()
         if stream not in self._unconfirmed:
             self._unconfirmed.append(stream)
         return self._portion(stream, frames, ended=ended)

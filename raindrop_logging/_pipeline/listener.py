@@ -127,12 +127,14 @@ class Listener(QueueListener):
             if flush.handed_over.wait(min(max(left, 0.0), _LIFE_CHECK_SECONDS)) or left <= 0:
                 return flush.handed_over.is_set()
 
-    def drain_inline(self) -> None:
-        """Do the thread's work on the calling thread, for processes in which no thread can start any more."""
-        with self.driven() as driving:
+    def drain_inline(self, timeout: float = -1) -> bool:
+        """Do the thread's work on the calling thread, for processes in which no thread can start any more; false as
+        `driven` gives it."""
+        with self.driven(timeout) as driving:
             if driving:
                 self._take(len(self._waiting), heedless=True)
                 self._guarded_push(self._clock())
+            return driving
 
     def drive(self) -> bool:
         """Take all and do what is due on the calling thread; False where that is doing so already, further out, and a
@@ -144,9 +146,15 @@ class Listener(QueueListener):
             return driving
 
     @contextmanager
-    def driven(self) -> Generator[bool]:
-        """Hold the road, for work that the listener must not do meanwhile; whether this thread did not hold it yet."""
-        with self._driving:
+    def driven(self, timeout: float = -1) -> Generator[bool]:
+        """Hold the road, for work that the listener must not do meanwhile.
+
+        Gives false where this thread holds it already, further out, or another one does not let go within ``timeout``.
+        """
+        if not self._driving.acquire(timeout=timeout):
+            yield False
+            return
+        try:
             if self._is_driven:
                 yield False
                 return
@@ -155,6 +163,8 @@ class Listener(QueueListener):
                 yield True
             finally:
                 self._is_driven = False
+        finally:
+            self._driving.release()
 
     # ---- the thread
 

@@ -32,7 +32,7 @@ class _Registry:
     def __init__(self) -> None:
         self.pipelines: dict[tuple[Settings, Any], Pipeline] = {}
         self.retired = Stats()
-        self.lock = threading.Lock()  # taken when handlers are set up and pipelines end, never by a log call
+        self.lock = threading.RLock()  # taken when handlers are set up and pipelines end, never by a log call
         self.finalized_in = 0  # the child of multiprocessing that knows how to end
 
     def forget(self, pipeline: Pipeline) -> None:
@@ -145,7 +145,7 @@ _LAST = -1_000
 
 
 def _after_fork_in_child() -> None:
-    _registry.lock = threading.Lock()  # the one held by a thread of the parent would never be released
+    _registry.lock = threading.RLock()  # the one held by a thread of the parent would never be released
     _registry.retired = Stats()
     for pipeline in pipelines():
         pipeline.after_fork()

@@ -155,7 +155,7 @@ class Ledger:
         self.unheard = Count()
         self.disk_full = Count()
         self.uncaptured = Count()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may flush while its thread asks for figures
         self._sums: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
 
@@ -198,7 +198,7 @@ class Diagnostics:
     def __init__(self, clock: Callable[[], float], *, every: float = DIAGNOSTIC_INTERVAL) -> None:
         self._clock = clock
         self._every = every
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._due: float | None = None
         self._counts: dict[str, int] = {}
         self._first: dict[str, str] = {}

@@ -16,6 +16,8 @@ from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from raindrop_logging._pipeline import parts
 from raindrop_logging._pipeline.backlog import LOGGED, Backlog, Portion
 from raindrop_logging._pipeline.encoder import as_final_partial
@@ -26,6 +28,7 @@ from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
+from raindrop_logging.errors import SettingsError
 from raindrop_logging.identifiers import mint_bits
 from raindrop_logging.redaction import read_redactor
 from raindrop_logging.settings import Settings
@@ -202,7 +205,12 @@ class Pipeline:
 
     def after_fork(self) -> None:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
-        self._build()
+        try:
+            self._build()
+        except SettingsError as error:  # what was fine at set-up is not any more
+            self.settings = replace(self.settings, durability="memory")
+            self._build()
+            self.diagnostics.note("spool_unwritable", f"{error}; records wait in memory", 0)
 
     def kick(self) -> None:
         """Have everything that was logged before now on its way, without waiting for it."""
@@ -287,10 +295,11 @@ class Pipeline:
         return FlushResult(sent=result.sent, left=left + lost, timed_out=result.timed_out)
 
     def _put_down(self, *, final: bool) -> int:
+        """Have nothing on its way any more; the records that are lost by it."""
         if final or self._spool is not None:
-            self._listener.drain_inline()
-        with self._listener.driven():
-            return self._end_senders(final=final)
+            self._listener.drain_inline(_LISTENER_SECONDS)
+        with self._listener.driven(_LISTENER_SECONDS) as driving:
+            return self._end_senders(final=final) if driving else 0
 
     def _end_senders(self, *, final: bool) -> int:
         """End the senders, and put what they hold onto the disk if there is one; the records that are lost."""
@@ -360,6 +369,8 @@ class Pipeline:
         self._route(snapshot, now)
 
     def _route(self, snapshot: Snapshot, now: float, *, replayed: bool = False) -> None:
+        if replayed and self._redactor is not None:  # the process that left it may not have redacted
+            snapshot = redacted(snapshot, self._redactor)
         entry = self._router.route(snapshot)
         if isinstance(entry, Refusal):
             self._refused(entry, (snapshot.bits,))
