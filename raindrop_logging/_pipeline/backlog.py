@@ -1,9 +1,9 @@
-"""What waits on disk for its turn: what earlier processes left, and what a shutdown of this one has put there.
+"""What waits on disk for its turn: what earlier processes left, and what this one has put there.
 
 The oldest directory comes first, one stream after the other, a portion at a time. Processes that end while this one
 lives are looked for every `LOOK_AGAIN` seconds.
 
-In: the time; items, at a shutdown
+In: the time; items, at a shutdown or while their lane is down
 Out: Portion
 Touches: the spool
 """
@@ -20,10 +20,13 @@ from raindrop_logging._pipeline.entries import Item, Snapshot
 from raindrop_logging._pipeline.frames import Frame
 from raindrop_logging._pipeline.spool import Spool, Stream
 from raindrop_logging._pipeline.stored import ITEM, SNAPSHOT, item_bytes, item_of, snapshot_of
+from raindrop_logging.wire import Lane
 
-ENCODED = "encoded"
 LOGGED = "logged"
-"""Streams of a spool: items, and snapshots. The first is older where both are left, and its name sorts so."""
+"""The stream of snapshots. Items have one a lane, `encoded-<lane>`: where both are left they are older, and so sort."""
+
+_AFTER = {Lane.PARTIALS: (Lane.EVENTS,), Lane.SIGNALS: (Lane.EVENTS, Lane.PARTIALS)}
+"""Lanes that speak of what others carry, and wait for it on disk as well."""
 
 LOOK_AGAIN = 10.0
 
@@ -37,7 +40,7 @@ class Portion(Struct, frozen=True):
     """What was read back at once, in order: a stream holds snapshots or items.
 
     Attributes:
-        own: a shutdown of this process had put it there; else an earlier process has logged it.
+        own: this process had put it there; else an earlier one has logged it.
         ended: nothing more of its stream follows.
         damaged: things that are none.
         skipped: regions of the files that were skipped, told once the stream has ended.
@@ -57,7 +60,7 @@ class Backlog:
     def __init__(self, spool: Spool, mint: Callable[[], int]) -> None:
         self._spool = spool
         self._mint = mint
-        self._own = spool.stream(ENCODED)
+        self._own = {lane: spool.stream(f"encoded-{lane}") for lane in Lane}
         self._left: deque[Stream] = deque()  # not read to the end; the first one is being read
         self._unconfirmed: list[Stream] = []
         self._look_at: float | None = None  # when to look for others; None: at once
@@ -69,21 +72,28 @@ class Backlog:
     @property
     def has_more(self) -> bool:
         """Whether there is something to read now, as far as can be told without looking into it."""
-        return bool(self._left) or self._own.unread or (self._look_at is None and self._spool.has_neighbours)
+        unread = bool(self._left) or any(stream.unread for stream in self._own.values())
+        return unread or (self._look_at is None and self._spool.has_neighbours)
+
+    def is_ahead(self, lane: Lane) -> bool:
+        """Whether something on disk, put there by this process, has to go before what its lane gets now."""
+        return self.records > 0 and any(self._own[one].unread for one in (lane, *_AFTER.get(lane, ())))
 
     def next_due(self, now: float) -> float | None:
         """When `read` has something, or looks for it."""
-        if self._left or self._own.unread or self._look_at is None:
+        if self._left or self.records or self._look_at is None:
             return max(now, self._rest_until)
         return self._look_at
 
-    def read(self, now: float) -> Portion | None:
-        """The next portion; None where nothing waits, or what does cannot be read right now."""
+    def read(self, now: float, *, is_down: Callable[[Lane], bool] = lambda _: False) -> Portion | None:
+        """The next portion; None where nothing waits, or what does cannot be read or sent right now."""
         self._look(now)
-        if self._own.unread and (frames := self._own.read(PORTION_BYTES)):
-            portion = self._portion(self._own, frames)
-            self.records -= sum(item.records for item in portion.items)
-            return portion
+        for lane, own in self._own.items():
+            ahead = any(self._own[one].unread for one in _AFTER.get(lane, ()))
+            if own.unread and not ahead and not is_down(lane) and (frames := own.read(PORTION_BYTES)):
+                portion = self._portion(own, frames)
+                self.records -= sum(item.records for item in portion.items)
+                return portion
         stream = self._left[0] if self._left else None
         if stream is None or (not (frames := stream.read(PORTION_BYTES)) and stream.unread):
             self._left.rotate(-1)  # it cannot be read; another one perhaps can
@@ -104,7 +114,8 @@ class Backlog:
 
     def confirm(self, idents: Iterable[int]) -> None:
         """What was read need not be kept any longer."""
-        self._own.confirm(idents)
+        for own in self._own.values():
+            own.confirm(idents)
         for stream in self._unconfirmed.copy():
             stream.confirm(idents)
             if not stream.nbytes:
@@ -124,12 +135,12 @@ class Backlog:
                 damaged.append(frame.ident)
         stream.confirm(damaged)
         skipped = stream.corrupt if ended else 0
-        return Portion(tuple(snapshots), tuple(items), stream is self._own, ended, len(damaged), skipped)
+        return Portion(tuple(snapshots), tuple(items), stream in self._own.values(), ended, len(damaged), skipped)
 
     # ---- writing
 
     def keep(self, item: Item) -> bool:
         """Put an item on disk, for this process if it goes on, else for the next one; whether it is there."""
-        kept = self._own.append(ITEM, self._mint(), item_bytes(item))
+        kept = self._own[item.lane].append(ITEM, self._mint(), item_bytes(item))
         self.records += item.records if kept else 0
         return kept

@@ -3,6 +3,9 @@
 Requests leave in the order they came, but for two rules: a request waits for every earlier one that shares a key (an
 event id) with it, and a lane or a host in trouble lets one probe through at a time.
 
+Each key has its line of requests, and a request may go once it stands first in all of its lines. It keeps its place
+there while it is on its way, retried or split, so finding the next one costs the same however many wait.
+
 In: Request, and the verdict on each attempt
 Out: the next Request to try, and Settled when one has ended
 Touches: nothing (pure); time arrives as a number, chance as a function
@@ -10,10 +13,10 @@ Touches: nothing (pure); time arrives as a number, chance as a function
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from enum import Enum
-from itertools import count
+from heapq import heappop, heappush
 
 from msgspec import Struct
 
@@ -70,16 +73,25 @@ class Settled(Struct, frozen=True):
     expired: tuple[Item, ...] = ()
 
 
+MAX_REQUESTS = 256
+MAX_BYTES = 8 * 1024 * 1024
+"""What waits here before the rest is better left where it is."""
+
+_SHARE = 8
+"""A lane that is down while others are well may hold this part of it; more would be in their way."""
+
 MAX_SPLIT_REQUESTS = 64
 """Requests that one batch may cost while not one item of it is taken; then the rest is refused as a whole."""
 
 
 class _Batch:
-    """What the parts of one split batch share."""
+    """One request as it was added, and the parts it has been split into since."""
 
-    __slots__ = ("taken", "tried")
+    __slots__ = ("parts", "serial", "taken", "tried")
 
-    def __init__(self) -> None:
+    def __init__(self, serial: int) -> None:
+        self.serial = serial
+        self.parts: set[Attempt] = set()  # not settled
         self.tried = 0
         self.taken = False
 
@@ -87,36 +99,94 @@ class _Batch:
 class Attempt:
     """A request on its way, with what its earlier attempts came to."""
 
-    __slots__ = ("attempts", "batch", "first", "keys", "records", "request", "serial")
+    __slots__ = ("attempts", "batch", "behind", "ended", "first", "flying", "keys", "place", "records", "request")
 
-    def __init__(self, serial: int, request: Request, batch: _Batch) -> None:
-        self.serial = serial
-        self.request = request
+    def __init__(self, batch: _Batch, offset: int, request: Request) -> None:
         self.batch = batch
+        self.place = (batch.serial, offset)  # the order in which requests came, and stand in it for good
+        self.request = request
         self.keys = frozenset(item.key for item in request.items if item.key is not None)
         self.records = request.records
         self.attempts = 0
         self.first: float | None = None
+        self.behind = 0  # lines in which another one stands first
+        self.flying = False
+        self.ended = False
+
+    def __lt__(self, other: Attempt) -> bool:
+        return self.place < other.place
+
+    @property
+    def serial(self) -> int:
+        """The how manieth request it is, or is a part of."""
+        return self.batch.serial
 
 
 class _Health:
     """Of a lane, or of the host: while failing, one probe at a time, not before ``until``."""
 
-    __slots__ = ("failures", "probing", "until")
+    __slots__ = ("excused", "failures", "probing", "since", "until")
 
     def __init__(self) -> None:
         self.failures = 0
+        self.since = 0.0  # when it began to fail
         self.until = 0.0
+        self.excused = 0.0  # until then it was the set-up that was wrong, which costs no request its time
         self.probing = 0
 
     def lets_through(self, now: float) -> bool:
         return now >= self.until and not (self.failures and self.probing)
 
+    def most(self, ready: int) -> int:
+        """How many of those that are ready it lets through at once."""
+        return min(ready, 1) if self.failures else ready
+
     def fail(self, now: float) -> int:
         """Count a failure, unless it belongs to those that the pause now running is for."""
+        if not self.failures:
+            self.since = now
         if now >= self.until:
             self.failures += 1
         return max(self.failures, 1)
+
+
+class _LaneQueue:
+    """One lane's health, and the requests of it that stand first in all their lines."""
+
+    __slots__ = ("_heap", "delivered_at", "health", "items", "nbytes", "ready", "requests", "waiting")
+
+    def __init__(self) -> None:
+        self.health = _Health()
+        self._heap: list[Attempt] = []
+        self.delivered_at = 0.0
+        self.ready = 0
+        self.waiting = 0
+        self.requests = 0
+        self.items = 0
+        self.nbytes = 0
+
+    @property
+    def share(self) -> float:
+        """How much of what one lane may hold while it is down it holds now; 1.0 is all of that."""
+        return max(self.requests / MAX_REQUESTS, self.nbytes / MAX_BYTES) * _SHARE
+
+    def push(self, attempt: Attempt) -> None:
+        self.ready += 1
+        heappush(self._heap, attempt)
+
+    @property
+    def first(self) -> Attempt | None:
+        """The oldest that is ready."""
+        return self._heap[0] if self._heap else None
+
+    def pop(self) -> None:
+        self.ready -= 1
+        heappop(self._heap)
+
+    def forget(self) -> None:
+        """Let go of those given up; they are the oldest, or become so."""
+        while self._heap and self._heap[0].ended:
+            heappop(self._heap)
 
 
 class Outbox:
@@ -125,125 +195,160 @@ class Outbox:
     def __init__(self, patience: Patience, random: Callable[[], float]) -> None:
         self._patience = patience
         self._random = random
-        self._waiting: deque[Attempt] = deque()
-        self._flying: dict[int, Attempt] = {}
-        self._lanes = {lane: _Health() for lane in Lane}
+        self._open: OrderedDict[int, _Batch] = OrderedDict()  # by serial, so the oldest is the first
+        self._lines: dict[str, deque[Attempt]] = {}
+        self._lanes = {lane: _LaneQueue() for lane in Lane}
         self._host = _Health()
-        self._serials = count(1)
+        self._requests = 0
+        self.last_serial = 0
+        """Serial of the newest request; whatever has a smaller or equal one came before now."""
         self.records = 0
         self.nbytes = 0
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._flying)
+        return self._requests
 
     @property
-    def last_serial(self) -> int:
-        """Serial of the newest request; whatever has a smaller or equal one came before now."""
-        return max((attempt.serial for attempt in self._unsettled()), default=0)
+    def is_full(self) -> bool:
+        """Whether more is better left where it is; what lanes that are down hold counts up to their share."""
+        lanes = self._lanes.values()
+        counted = sum(min(lane.share, 1.0) if lane.health.failures else lane.share for lane in lanes)
+        return counted >= _SHARE or self._requests >= 2 * MAX_REQUESTS or self.nbytes >= 2 * MAX_BYTES
+
+    def is_crowded(self, lane: Lane) -> bool:
+        """Whether a lane holds its share and is down, while others deliver: it is not the host, and it may last."""
+        this = self._lanes[lane]
+        if this.share < 1.0 or not this.health.failures or self._host.failures:
+            return False
+        return any(other.delivered_at > this.health.since for other in self._lanes.values() if other is not this)
 
     def has_until(self, serial: int) -> bool:
         """Whether a request up to this serial is not settled."""
-        return any(attempt.serial <= serial for attempt in self._unsettled())
+        return next(iter(self._open), serial + 1) <= serial
 
     def hurry(self) -> None:
         """End every pause, so that what waits gets one more attempt at once; for the end of the process."""
-        for health in (self._host, *self._lanes.values()):
+        for health in (self._host, *(lane.health for lane in self._lanes.values())):
             health.until = 0.0
 
     def add(self, request: Request) -> None:
         """Take a request to send."""
-        attempt = Attempt(next(self._serials), request, _Batch())
-        self._waiting.append(attempt)
-        self._count(attempt, 1)
+        self.last_serial += 1
+        attempt = Attempt(_Batch(self.last_serial), 0, request)
+        for key in attempt.keys:
+            line = self._lines.setdefault(key, deque())
+            attempt.behind += bool(line)
+            line.append(attempt)
+        self._enter(attempt)
 
     def take(self, now: float) -> Attempt | None:
         """The next request that may go now; the caller must `settle` it."""
-        if not self._waiting or not self._host.lets_through(now):
+        if not self._host.lets_through(now):
             return None
-        busy = {key for attempt in self._flying.values() for key in attempt.keys}
-        for index, attempt in enumerate(self._waiting):
-            if self._lanes[attempt.request.lane].lets_through(now) and busy.isdisjoint(attempt.keys):
-                del self._waiting[index]
-                return self._launched(attempt, now)
-            busy |= attempt.keys
-        return None
+        firsts = [lane.first for lane in self._lanes.values() if lane.health.lets_through(now)]
+        chosen = min((attempt for attempt in firsts if attempt is not None), default=None)
+        return None if chosen is None else self._launched(chosen, now)
+
+    def ready(self, now: float) -> int:
+        """How many requests may go now, one after the other taken at once."""
+        if not self._host.lets_through(now):
+            return 0
+        lanes = [lane for lane in self._lanes.values() if lane.health.lets_through(now)]
+        return self._host.most(sum(lane.health.most(lane.ready) for lane in lanes))
 
     def next_time(self, now: float) -> float | None:
         """When a pause ends that keeps something waiting; None when nothing but a settlement can change matters."""
-        if not self._waiting:
-            return None
-        lanes = {attempt.request.lane for attempt in self._waiting}
-        times = [self._host.until, *(self._lanes[lane].until for lane in lanes)]
+        lanes = [lane for lane in self._lanes.values() if lane.waiting]
+        times = [lane.health.until for lane in lanes] + [self._host.until] * bool(lanes)
         return min((time for time in times if time > now), default=None)
 
-    def settle(self, attempt: Attempt, verdict: Verdict, now: float, retry_after: float | None = None) -> Settled:
-        """Take the verdict on an attempt; what has ended with it."""
-        del self._flying[id(attempt)]
+    def settle(
+        self,
+        attempt: Attempt,
+        verdict: Verdict,
+        now: float,
+        retry_after: float | None = None,
+        *,
+        reached: bool = False,
+    ) -> Settled:
+        """Take the verdict on an attempt; what has ended with it.
+
+        ``reached`` tells of one that is unreachable whether the host took the connection: then it is the route that
+        does not answer, and the others go on.
+        """
         lane = self._lanes[attempt.request.lane]
-        for health in (lane, self._host):
+        for health in (lane.health, self._host):
             health.probing -= 1
-        self._count(attempt, -1)
         if verdict is not Verdict.UNREACHABLE:
             self._host.failures = 0
         if verdict in (Verdict.DELIVERED, Verdict.DATA_REFUSED):
-            lane.failures = 0
+            lane.health.failures = 0
         if verdict is Verdict.DELIVERED:
             attempt.batch.taken = True
-            return Settled(delivered=attempt.request.items)
+            lane.delivered_at = now
+            return Settled(delivered=self._leave(attempt))
         if verdict is Verdict.DATA_REFUSED:
             return self._split(attempt)
-        if verdict is Verdict.SETUP_REFUSED and not self._patience.keeps:
-            return Settled(expired=attempt.request.items)
         if verdict is Verdict.SETUP_REFUSED:
-            lane.fail(now)
-            lane.until = now + self._patience.max_delay
-            attempt.first = None  # its own time does not run while the set-up is wrong
-            self._put_back([attempt])
-            return Settled()
-        return self._postpone(attempt, self._host if verdict is Verdict.UNREACHABLE else lane, now, retry_after)
+            return self._pause(attempt, lane.health, now)
+        blamed = self._host if verdict is Verdict.UNREACHABLE and not reached else lane.health
+        return self._postpone(attempt, blamed, now, retry_after)
 
     def abandon(self) -> tuple[Request, ...]:
         """Give up everything; what was on its way or waiting, in the order it came."""
-        requests = tuple(attempt.request for attempt in sorted(self._unsettled(), key=lambda one: one.serial))
-        self._waiting.clear()
-        self._flying.clear()
-        self.records = self.nbytes = 0
-        return requests
+        left = sorted(self._unsettled())
+        for attempt in left:
+            self._leave(attempt)
+        return tuple(attempt.request for attempt in left)
 
     def drop_oldest(self, lane: Lane, excess: int) -> tuple[Item, ...]:
         """Give up the oldest waiting requests of a lane, until ``excess`` items are gone."""
         gone: list[Item] = []
-        for attempt in [one for one in self._waiting if one.request.lane is lane]:
+        for attempt in [one for one in self._unsettled() if one.request.lane is lane and not one.flying]:
             if len(gone) >= excess:
                 break
-            self._waiting.remove(attempt)
-            self._count(attempt, -1)
-            gone += attempt.request.items
+            gone += self._leave(attempt)
         return tuple(gone)
 
     def items_waiting(self, lane: Lane) -> int:
         """Items of a lane that are not settled."""
-        return sum(len(attempt.request.items) for attempt in self._unsettled() if attempt.request.lane is lane)
+        return self._lanes[lane].items
 
     # ---- one attempt
 
     def _launched(self, attempt: Attempt, now: float) -> Attempt:
+        lane = self._lanes[attempt.request.lane]
+        lane.pop()
+        lane.waiting -= 1
+        attempt.flying = True
         attempt.attempts += 1
         attempt.batch.tried += 1
         attempt.first = now if attempt.first is None else attempt.first
-        for health in (self._lanes[attempt.request.lane], self._host):
+        for health in (lane.health, self._host):
             health.probing += 1
-        self._flying[id(attempt)] = attempt  # both halves of a split have one serial
         return attempt
+
+    def _pause(self, attempt: Attempt, health: _Health, now: float) -> Settled:
+        if not self._patience.keeps:
+            return Settled(expired=self._leave(attempt))
+        health.fail(now)
+        health.until = health.excused = now + self._patience.max_delay
+        return self._landed(attempt)
 
     def _postpone(self, attempt: Attempt, health: _Health, now: float, retry_after: float | None) -> Settled:
         patience = self._patience
-        spent = now - (attempt.first if attempt.first is not None else now)
+        first = now if attempt.first is None else attempt.first
+        spent = now - max(first, self._lanes[attempt.request.lane].health.excused)
         tired = patience.max_attempts is not None and attempt.attempts >= patience.max_attempts
         health.until = max(health.until, now + self._delay(health.fail(now), retry_after))
-        if tired or spent >= patience.budget:
-            return Settled(expired=attempt.request.items)
-        self._put_back([attempt])
+        return Settled(expired=self._leave(attempt)) if tired or spent >= patience.budget else self._landed(attempt)
+
+    def _landed(self, attempt: Attempt) -> Settled:
+        """Back among those that wait, first in its lines as before."""
+        lane = self._lanes[attempt.request.lane]
+        attempt.flying = False
+        lane.waiting += 1
+        lane.push(attempt)
         return Settled()
 
     def _delay(self, failures: int, retry_after: float | None) -> float:
@@ -253,37 +358,73 @@ class Outbox:
         delay = min(patience.base_delay * 2.0 ** min(failures - 1, 32), patience.max_delay)
         return delay * (1.0 + patience.jitter * (2.0 * self._random() - 1.0))
 
+    # ---- a refused batch
+
     def _split(self, attempt: Attempt) -> Settled:
         """Halve a refused batch, so that in the end only the culprit is refused."""
-        items = attempt.request.items
-        hopeless = attempt.batch.tried >= MAX_SPLIT_REQUESTS and not attempt.batch.taken
-        if hopeless:
-            return Settled(refused=(*items, *self._withdrawn(attempt.batch)))
+        items, batch = attempt.request.items, attempt.batch
+        if batch.tried >= MAX_SPLIT_REQUESTS and not batch.taken:
+            hopeless = sorted(part for part in batch.parts if part is attempt or not part.flying)
+            return Settled(refused=tuple(item for part in hopeless for item in self._leave(part)))
         if len(items) == 1:
-            return Settled(refused=items)
-        lane, middle = attempt.request.lane, len(items) // 2
-        halves = [Request(lane, items[:middle]), Request(lane, items[middle:])]
-        self._put_back([Attempt(attempt.serial, half, attempt.batch) for half in halves])
+            return Settled(refused=self._leave(attempt))
+        lane, middle, offset = attempt.request.lane, len(items) // 2, attempt.place[1]
+        left = Attempt(batch, offset, Request(lane, items[:middle]))
+        right = Attempt(batch, offset + middle, Request(lane, items[middle:]))
+        right.behind = len(left.keys & right.keys)
+        for key in attempt.keys:  # it was on its way, so it stands first in every line
+            self._lines[key].extendleft(half for half in (right, left) if key in half.keys)
+        self._enter(left)
+        self._enter(right)
+        self._leave(attempt)
         return Settled()
 
-    def _withdrawn(self, batch: _Batch) -> list[Item]:
-        """Take every waiting part of a batch out; its items."""
-        parts = [one for one in self._waiting if one.batch is batch]
-        for part in parts:
-            self._waiting.remove(part)
-            self._count(part, -1)
-        return [item for part in parts for item in part.request.items]
+    # ---- what is there
 
-    def _put_back(self, attempts: list[Attempt]) -> None:
-        """Back to where they stood: before everything that came later, and before what else is left of their batch."""
-        index = next((i for i, one in enumerate(self._waiting) if one.serial >= attempts[0].serial), len(self._waiting))
-        for attempt in reversed(attempts):
-            self._waiting.insert(index, attempt)
-            self._count(attempt, 1)
+    def _enter(self, attempt: Attempt) -> None:
+        attempt.batch.parts.add(attempt)
+        self._open[attempt.serial] = attempt.batch
+        lane = self._lanes[attempt.request.lane]
+        lane.waiting += 1
+        if not attempt.behind:
+            lane.push(attempt)
+        self._count(attempt, 1)
+
+    def _leave(self, attempt: Attempt) -> tuple[Item, ...]:
+        """Out of every line, so that those behind may go; its items."""
+        attempt.ended = True
+        attempt.batch.parts.discard(attempt)
+        if not attempt.batch.parts:
+            del self._open[attempt.serial]
+        lane = self._lanes[attempt.request.lane]
+        lane.waiting -= not attempt.flying
+        lane.ready -= not (attempt.flying or attempt.behind)
+        lane.forget()
+        self._count(attempt, -1)
+        for key in attempt.keys:
+            self._step_out(attempt, key)
+        return attempt.request.items
+
+    def _step_out(self, attempt: Attempt, key: str) -> None:
+        line = self._lines[key]
+        was_first = line[0] is attempt
+        line.remove(attempt)  # found at once: it stands at or near the front
+        if not line:
+            del self._lines[key]
+        elif was_first:
+            line[0].behind -= 1
+            if not line[0].behind:
+                self._lanes[line[0].request.lane].push(line[0])
 
     def _count(self, attempt: Attempt, sign: int) -> None:
+        lane, nbytes = self._lanes[attempt.request.lane], sum(len(item.body) for item in attempt.request.items)
+        self._requests += sign
         self.records += sign * attempt.records
-        self.nbytes += sign * sum(len(item.body) for item in attempt.request.items)
+        self.nbytes += sign * nbytes
+        lane.requests += sign
+        lane.items += sign * len(attempt.request.items)
+        lane.nbytes += sign * nbytes
 
     def _unsettled(self) -> Iterable[Attempt]:
-        return [*self._flying.values(), *self._waiting]
+        """Everything, the oldest first."""
+        return [attempt for batch in self._open.values() for attempt in sorted(batch.parts)]

@@ -8,11 +8,15 @@ Touches: sockets (httpx), its own threads, the clock
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -23,10 +27,24 @@ from raindrop_logging.settings import Secret
 from raindrop_logging.wire import ARRAY_LANES, JSON, PROJECT_HEADER, PROTOBUF, ROUTES, Lane
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
-MAX_CONNECTIONS = 4
+MAX_CONNECTIONS = 16
 """Requests on their way at once; order per event id holds whatever the number (see outbox)."""
+
+BACKLOG_SECONDS = 1.0
+"""What may go now should be on its way within this; if answers are too slow for that, one more connection is opened."""
+
+SLOW_SECONDS = 0.02
+"""Answers that come faster than this leave nothing to gain: sending itself is what takes the time."""
+
+_ROUND_TRIP_WEIGHT = 0.2
+"""Of the newest answer in the average; a few slow ones have to follow each other before they count."""
+
+IDLE_SECONDS = 5.0
+"""A thread that had nothing to do for so long ends, unless no other one is idle."""
 
 MAX_CONNECT_SECONDS = 5.0
 
@@ -35,7 +53,9 @@ MIN_MASKED_CHARS = 6
 
 MAX_ANSWER_CHARS = 200
 MAX_ANSWER_BYTES = 64 * 1024
-"""What of a receiver's answer a diagnostic quotes, and what is read of it at all."""
+MAX_ANSWER_SECONDS = 1.0
+"""What of a receiver's answer a diagnostic quotes, what is read of it at all, and how long that may take: the status
+has said all that counts, the rest is only read so that the connection can be used again."""
 
 
 class Receiver(Struct, frozen=True):
@@ -58,6 +78,17 @@ class Trouble(Struct, frozen=True):
     kind: str
     detail: str
     records: int
+
+
+class _Answer(Struct, frozen=True):
+    """What came of one attempt: ``reached`` is whether the host took the connection, ``seconds`` the round trip of
+    one that was answered."""
+
+    verdict: Verdict
+    detail: str
+    reached: bool
+    retry_after: float | None = None
+    seconds: float | None = None
 
 
 class Attempted(Struct, frozen=True):
@@ -102,7 +133,11 @@ class Sender:
         self._transport_lock = threading.Lock()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._numbers = count(1)
         self._idle = 0
+        self._round_trip = 0.0
+        self._moved = 0.0  # when a request last went on its way, or a thread was started for one
+        self._telling: list[int] = []  # serials of requests whose trouble is about to be told
         self._stopping = False
 
     # ---- for the listener
@@ -130,6 +165,19 @@ class Sender:
         """Requests not settled yet."""
         return len(self._outbox)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more is better left where it is, for now."""
+        return self._outbox.is_full
+
+    def is_crowded(self, lane: Lane) -> bool:
+        """Whether more of this lane would only be in the way of others."""
+        return self._outbox.is_crowded(lane)
+
+    def items_waiting(self, lane: Lane) -> int:
+        """Items of a lane not settled yet."""
+        return self._outbox.items_waiting(lane)
+
     def trim(self, lane: Lane, most: int) -> tuple[Item, ...]:
         """Give up the oldest waiting items of a lane beyond ``most``; what is lost by it."""
         with self._changed:
@@ -153,14 +201,16 @@ class Sender:
             self._changed.notify_all()
 
     def wait(self, deadline: float) -> bool:
-        """Wait until everything submitted before now is settled; False if the deadline came first."""
+        """Wait until everything submitted before now is settled, and what went wrong with it is told; False if the
+        deadline came first."""
         with self._changed:
             serial = self._outbox.last_serial
-            while self._outbox.has_until(serial):
+            while self._outbox.has_until(serial) or any(telling <= serial for telling in self._telling):
                 left = deadline - self._clock()
                 if left <= 0:
                     return False
-                self._changed.wait(left)
+                self._changed.wait(min(left, BACKLOG_SECONDS))
+                self._staff()
             return True
 
     def work_inline(self, deadline: float, *, patient: bool = True) -> None:
@@ -193,19 +243,29 @@ class Sender:
     # ---- threads
 
     def _staff(self) -> None:
-        """One more thread when all are busy: a second at once, so that one slow answer holds nothing else up, more
-        when work piles up. At interpreter exit none can start."""
-        busy = len(self._threads) - self._idle
-        enough = busy > 1 and len(self._outbox) <= 2 * busy
-        if self._inline or self._stopping or self._idle or busy >= MAX_CONNECTIONS or enough:
+        """One more thread when it is needed. At interpreter exit none can start."""
+        if self._inline or self._stopping or self._idle or not self._is_short_of_threads():
             return
-        name = f"raindrop-sender-{self._receiver.name}-{len(self._threads) + 1}"
+        name = f"raindrop-sender-{self._receiver.name}-{next(self._numbers)}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
             return
         self._threads.append(thread)
+        self._moved = self._clock()
+
+    def _is_short_of_threads(self) -> bool:
+        """Whether all are busy and too few: a second starts at once, so that one slow answer holds nothing else up,
+        more when what may go now would not be on its way soon, at the pace of the answers so far or for lack of any."""
+        now, busy = self._clock(), len(self._threads)
+        ready = self._outbox.ready(now)
+        if not busy:
+            return len(self._outbox) > 0
+        if not ready or busy >= MAX_CONNECTIONS:
+            return False
+        pace = self._round_trip if self._round_trip > SLOW_SECONDS else 0.0
+        return busy == 1 or max(ready * pace / busy, now - self._moved) > BACKLOG_SECONDS
 
     def _work(self) -> None:
         while True:
@@ -216,16 +276,24 @@ class Sender:
             self._try(attempt, self._receiver.timeout)
 
     def _next(self) -> Attempt | None:
-        while not self._stopping:
+        """Wait for the next request; None, and this thread is none of the sender's any more, when it is to end."""
+        since = self._clock()
+        while not self._stopping and not self._is_superfluous(since):
             attempt = self._outbox.take(self._clock())
             if attempt is not None:
+                self._moved = self._clock()
+                self._staff()
                 return attempt
+            longest = IDLE_SECONDS if self._idle else None
             self._idle += 1
-            self._changed.wait(self._pause() if len(self._outbox) else None)
+            self._changed.wait(self._pause() if len(self._outbox) else longest)
             self._idle -= 1
         self._threads.remove(threading.current_thread())
         self._close_if_unused()
         return None
+
+    def _is_superfluous(self, since: float) -> bool:
+        return bool(self._idle) and self._clock() - since >= IDLE_SECONDS
 
     def _pause(self) -> float:
         now = self._clock()
@@ -239,27 +307,51 @@ class Sender:
     # ---- one attempt
 
     def _try(self, attempt: Attempt, timeout: float) -> None:
-        verdict, detail, retry_after = self._post(attempt.request, min(timeout, self._receiver.timeout))
+        answer = self._post(attempt.request, min(timeout, self._receiver.timeout))
         with self._changed:
             if self._stopping:
                 return
-            settled = self._outbox.settle(attempt, verdict, self._clock(), retry_after)
-            self._settled(settled, Attempted(verdict, attempt.attempts))
-            self._changed.notify_all()
-        self._tell(attempt, verdict, detail, settled)
-
-    def _post(self, request: Request, timeout: float) -> tuple[Verdict, str, float | None]:
-        deadline = self._clock() + timeout
+            settled = self._outbox.settle(
+                attempt, answer.verdict, self._clock(), answer.retry_after, reached=answer.reached
+            )
+            self._settled(settled, Attempted(answer.verdict, attempt.attempts))
+            if answer.seconds is not None:
+                self._round_trip += _ROUND_TRIP_WEIGHT * (answer.seconds - self._round_trip)
+            self._telling.append(attempt.serial)
         try:
-            with closing(self._connected().handle_request(self._http(request, timeout))) as response:
-                answer = _beginning_of(response, lambda: self._clock() < deadline)
+            self._tell(attempt, answer.verdict, answer.detail, settled)
+        finally:
+            with self._changed:
+                self._telling.remove(attempt.serial)
+                self._changed.notify_all()
+
+    def _post(self, request: Request, timeout: float) -> _Answer:
+        try:
+            with not_across_fork:
+                from raindrop_logging._pipeline.deadline import ends_within
+            with ends_within(timeout), _unseen_by_instrumentation():
+                return self._exchange(request, timeout)
         except Exception as error:  # noqa: BLE001 -- httpx.HTTPError, or what TLS and proxies raise beside it
-            return Verdict.UNREACHABLE, f"{type(error).__name__}: {self._masked(str(error))}", None
+            kind = type(error).__name__
+            said = f"{kind}: {self._masked(str(error))}"
+            return _Answer(Verdict.UNREACHABLE, said, reached=kind in _REACHED)
+
+    def _exchange(self, request: Request, timeout: float) -> _Answer:
+        transport, sent = self._connected(), self._http(request, timeout)
+        started = self._clock()
+        with closing(transport.handle_request(sent)) as response:
+            seconds = self._clock() - started
+            start = _beginning_of(response)
         detail = f"HTTP {response.status_code}"
-        if answer and self._receiver.quotes_answers:
-            detail += f" {self._masked(answer.decode('utf-8', 'replace').strip())[:MAX_ANSWER_CHARS]!r}"
-        retry_after = seconds_of(response.headers.get("retry-after"), time.time)
-        return verdict_of(response.status_code), detail, retry_after
+        if start and self._receiver.quotes_answers:
+            detail += f" {self._masked(start.decode('utf-8', 'replace').strip())[:MAX_ANSWER_CHARS]!r}"
+        return _Answer(
+            verdict_of(response.status_code),
+            detail,
+            reached=True,
+            retry_after=seconds_of(response.headers.get("retry-after"), time.time),
+            seconds=seconds,
+        )
 
     def _http(self, request: Request, timeout: float) -> httpx.Request:
         with not_across_fork:
@@ -287,17 +379,26 @@ class Sender:
     def _tell(self, attempt: Attempt, verdict: Verdict, detail: str, settled: Settled) -> None:
         name = f"{self._receiver.endpoint}{ROUTES[attempt.request.lane]}"
         records = attempt.records if attempt.attempts == 1 else 0  # a record that waits is told once
-        for item in settled.refused:
-            self._trouble(Trouble("refused", f"{name} answered {detail} to a record of {item.source}", item.records))
+        if settled.refused:
+            self._tell_refused(settled.refused, f"{name} answered {detail}")
         if settled.expired:
             expired = sum(item.records for item in settled.expired)
             self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", expired))
         elif verdict in (Verdict.LATER, Verdict.UNREACHABLE):
-            said = f"{name} is not available ({detail}), retrying{self._hint_of(verdict)}"
+            waiting = f"retrying with {self._outbox.records} records waiting behind it"
+            said = f"{name} is not available ({detail}), {waiting}{self._hint_of(verdict)}"
             self._trouble(Trouble("waiting", said, records))
         elif verdict is Verdict.SETUP_REFUSED:
             hint = _HINTS.get(detail[5:8], "check the address and the proxy")
             self._trouble(Trouble("paused", f"{name} answered {detail}: {hint}; the records are kept", records))
+
+    def _tell_refused(self, items: tuple[Item, ...], answered: str) -> None:
+        first, records = items[0], sum(item.records for item in items)
+        if len(items) == 1:
+            self._trouble(Trouble("refused", f"{answered} to a record of {first.source}", records))
+            return
+        said = f"{answered} to every part of a batch that was tried; of those given up with it the first is of"
+        self._trouble(Trouble("refused as a whole", f"{said} {first.source}", records))
 
     def _hint_of(self, verdict: Verdict) -> str:
         if verdict is not Verdict.UNREACHABLE or not _is_loopback(self._receiver.endpoint):
@@ -308,6 +409,9 @@ class Sender:
         key = self._receiver.write_key.reveal() if self._receiver.write_key is not None else ""
         return text.replace(key, "***") if len(key) >= MIN_MASKED_CHARS else text
 
+
+_REACHED = frozenset({"ReadError", "ReadTimeout", "RemoteProtocolError", "WriteError", "WriteTimeout"})
+"""Errors of httpx behind an open connection: it is the route that does not answer, the host does."""
 
 _HINTS = {
     "401": "check write_key",
@@ -330,9 +434,42 @@ def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
     with not_across_fork:  # httpx imports more when a transport is made
         import httpx
 
+        from raindrop_logging._pipeline.deadline import bounded
+
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
         proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
-        return httpx.HTTPTransport(verify=receiver.verify, limits=limits, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=_trusted(receiver.verify), limits=limits, proxy=proxy)
+        bounded(transport)
+    return transport
+
+
+@contextmanager
+def _unseen_by_instrumentation() -> Generator[None]:
+    """An application that traces its HTTP calls gets neither spans nor headers of ours; asks OpenTelemetry only where
+    it is loaded already."""
+    context: Any = sys.modules.get("opentelemetry.context")
+    if not hasattr(context, "_SUPPRESS_HTTP_INSTRUMENTATION_KEY"):  # the last of the names it defines
+        yield
+        return
+    ours = context.set_value("suppress_instrumentation", True)
+    for key in (context._SUPPRESS_INSTRUMENTATION_KEY, context._SUPPRESS_HTTP_INSTRUMENTATION_KEY):  # noqa: SLF001 -- what instrumentations ask for
+        ours = context.set_value(key, True, ours)
+    token = context.attach(ours)
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def _trusted(verify: bool | str) -> bool | ssl.SSLContext:
+    """Certificates of a file or a directory as a context: httpx is about to take no path any more."""
+    if isinstance(verify, bool):
+        return verify
+    import ssl
+
+    if Path(verify).is_dir():
+        return ssl.create_default_context(capath=verify)
+    return ssl.create_default_context(cafile=verify)
 
 
 def _proxy_of_environment(endpoint: str) -> str | None:
@@ -355,18 +492,20 @@ def _is_loopback(endpoint: str) -> bool:
     return urlsplit(endpoint).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-def _beginning_of(response: httpx.Response, in_time: Callable[[], bool]) -> bytes:
+def _beginning_of(response: httpx.Response) -> bytes:
     """The start of an answer; a short one is read whole, so that its connection can be used again.
 
     The status has said all that counts: an answer that breaks off, drips or does not end changes nothing.
     """
     if response.is_closed:  # an answer made in this process, as tests do, has its content already
         return response.content
+    from raindrop_logging._pipeline.deadline import ends_within, is_over
+
     start = b""
-    with suppress(Exception):
+    with suppress(Exception), ends_within(MAX_ANSWER_SECONDS):
         for chunk in response.iter_raw():
             start += chunk
-            if len(start) > MAX_ANSWER_BYTES or not in_time():
+            if len(start) > MAX_ANSWER_BYTES or is_over():
                 break
     return start
 
@@ -383,13 +522,19 @@ def seconds_of(retry_after: str | None, time_of_day: Callable[[], float]) -> flo
     """Seconds that a Retry-After header asks for, given as seconds or as an HTTP date; None if it says neither."""
     if retry_after is None:
         return None
-    from email.utils import parsedate_to_datetime
-
     try:
         seconds = float(retry_after)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(retry_after).timestamp() - time_of_day()
-        except (TypeError, ValueError):
-            return None
+        when = _moment_of(retry_after)
+        return None if when is None else when - time_of_day()
     return seconds if math.isfinite(seconds) else None
+
+
+def _moment_of(date: str) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        when = parsedate_to_datetime(date)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()  # all dates of HTTP are in GMT
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

@@ -37,18 +37,13 @@ from raindrop_logging.wire import Lane
 if TYPE_CHECKING:
     import httpx
 
-MAX_SENDER_BYTES = 8 * 1024 * 1024
-MAX_SENDER_REQUESTS = 256
-"""What the sender may hold before the listener leaves the rest in the queue, where `when_full` rules."""
-
 _LISTENER_SECONDS = 0.5
 """How long a shutdown waits for the listener to put down what it is holding."""
 
+_DISK_SECONDS = 1.0
+
 _TELL_SECONDS = 0.25
 """How long a flush or a shutdown waits until the operator was told."""
-
-MAX_MIRROR_REQUESTS = 1_000
-"""The mirror gets nothing while this many wait, or MAX_SENDER_BYTES."""
 
 
 class Pipeline:
@@ -275,8 +270,8 @@ class Pipeline:
         Records that others log meanwhile are no part of it: they keep the threads going, or start them anew; only at
         the ``final`` end of the process they have to be in time as well.
         """
-        deadline = self._clock() + timeout
-        result = self.flush(timeout, last_try=True)
+        deadline = self._clock() + timeout - self._seconds_for_the_disk(timeout)
+        result = self.flush(deadline - self._clock(), last_try=True)
         while final and result.left and not result.timed_out and self._clock() < deadline:
             result = self.flush(deadline - self._clock(), last_try=True)
         self._listener.stop(timeout=_LISTENER_SECONDS)
@@ -293,6 +288,10 @@ class Pipeline:
             if self._spool is not None and not left:
                 self._spool.close()
         return FlushResult(sent=result.sent, left=left + lost, timed_out=result.timed_out)
+
+    def _seconds_for_the_disk(self, timeout: float) -> float:
+        """What of a shutdown's time is left to write down what the receiver has not taken."""
+        return 0.0 if self._spool is None else min(timeout / 4, _DISK_SECONDS)
 
     def _put_down(self, *, final: bool) -> int:
         """Have nothing on its way any more; the records that are lost by it."""
@@ -320,12 +319,14 @@ class Pipeline:
         return lost
 
     def _kept_or_lost(self, items: Iterable[Item]) -> int:
-        lost = 0
+        """Put items onto the disk; the records that are lost, since there is none or it takes no more."""
+        lost, kept = 0, []
         for item in items:
             if self._backlog is not None and self._backlog.keep(item):
-                self._confirm(item.idents)
+                kept += item.idents
             else:
                 lost += item.records
+        self._confirm(kept)
         return lost
 
     def _emptied(self) -> int:
@@ -420,7 +421,7 @@ class Pipeline:
 
     def is_behind(self) -> bool:
         """Whether the sender has all it can hold."""
-        return self._primary.nbytes >= MAX_SENDER_BYTES or self._primary.requests >= MAX_SENDER_REQUESTS
+        return self._primary.is_full
 
     def _send(self, told: Told, now: float) -> None:
         item = self._encoder.encode(told)
@@ -437,22 +438,31 @@ class Pipeline:
             self._submit(request)
 
     def _submit(self, request: Request) -> None:
-        mirror = self._mirror
-        if mirror is not None and mirror.requests < MAX_MIRROR_REQUESTS and mirror.nbytes < MAX_SENDER_BYTES:
+        if self._mirror is not None and not self._mirror.is_full:
             for mirrored in _for_mirror(request):
-                mirror.submit(mirrored)
+                self._mirror.submit(mirrored)
+        lane = request.lane
+        crowded = self._primary.is_crowded(lane)
+        if self._backlog is not None and (crowded or self._backlog.is_ahead(lane)):
+            self.ledger.drop("spool_full", self._kept_or_lost(request.items))
+            return
         self._primary.submit(request)
-        if request.lane is Lane.TRACES and self._spool is None:
-            lost = _records(self._primary.trim(Lane.TRACES, self.settings.trace_queue_size))
-            if lost:
-                self.ledger.drop("trace_queue_full", lost)
-                self.diagnostics.note("trace_queue_full", "more spans wait than trace_queue_size allows", lost)
+        if self._backlog is None:
+            self._trim(lane, "trace_queue_full", self.settings.trace_queue_size if lane is Lane.TRACES else None)
+            self._trim(lane, "route_down", self._primary.items_waiting(lane) - len(request.items) if crowded else None)
+
+    def _trim(self, lane: Lane, reason: str, most: int | None) -> None:
+        """Give up the oldest of a lane that would otherwise be without bound, or in the way of others."""
+        lost = 0 if most is None else _records(self._primary.trim(lane, most))
+        if lost:
+            self.ledger.drop(reason, lost)
+            self.diagnostics.note(reason, f"more {lane.value} wait than may, the oldest are given up", lost)
 
     # ---- what waits on disk
 
     def _replay(self, now: float) -> None:
         """Carry the next portion of what earlier processes left, as if it were logged now."""
-        portion = None if self._backlog is None else self._backlog.read(now)
+        portion = None if self._backlog is None else self._backlog.read(now, is_down=self._primary.is_crowded)
         if portion is None:
             return
         self._portions += 1
@@ -462,12 +472,22 @@ class Pipeline:
                 self._route(snapshot, now, replayed=True)
             except Exception as error:  # noqa: BLE001 -- as in the listener: it costs this snapshot only
                 self.failed(snapshot, error)
-        for item in portion.items:
-            self._batch(item, now)
+        if portion.own:
+            self._resubmit(portion.items, now)
+        else:
+            for item in portion.items:
+                self._batch(item, now)
         if portion.ended:
             left, self._read_back = self._read_back, set()
             for told in chain.from_iterable(map(self._assembler.let_go, sorted(left))):
                 self._send(told, now)
+
+    def _resubmit(self, items: Iterable[Item], now: float) -> None:
+        """What this process had put on disk: the mirror has it, and nothing that came later goes before it."""
+        batcher = parts.batcher(self.settings)
+        ready = [request for item in items for request in batcher.add(item, now)]
+        for request in (*ready, *batcher.drain()):
+            self._primary.submit(request)
 
     def _count_read_back(self, portion: Portion) -> None:
         if not portion.own:

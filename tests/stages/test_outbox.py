@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+
 import pytest
 
 from raindrop_logging._pipeline.entries import Request
@@ -109,6 +112,54 @@ def test_a_host_that_does_not_answer_stops_every_lane() -> None:
     assert _taken(stage, 1.1).request.lane is Lane.SIGNALS
 
 
+def test_a_route_that_does_not_answer_stops_itself_only() -> None:
+    """Where the host took the connection, the other lanes go on."""
+    stage = _outbox()
+    stage.add(_events("a"))
+    stage.add(_events("s", lane=Lane.SIGNALS))
+    stage.settle(_taken(stage), Verdict.UNREACHABLE, 0.0, reached=True)
+    assert _taken(stage).request.lane is Lane.SIGNALS
+    assert stage.take(0.5) is None
+    assert _taken(stage, 1.0).request.lane is Lane.EVENTS
+
+
+def test_what_may_go_now_is_counted() -> None:
+    """Held back are those behind another of their event, those of a pausing lane, and all but the probe of a failing
+    one."""
+    stage = _outbox()
+    for request in (_events("a"), _events("b"), _events("c"), _events("a"), _events("s", lane=Lane.SIGNALS)):
+        stage.add(request)
+    assert stage.ready(0.0) == 4
+    first = _taken(stage)
+    assert stage.ready(0.0) == 3
+    stage.settle(first, Verdict.LATER, 0.0)
+    assert stage.ready(0.5) == 1, "the signal"
+    assert stage.ready(1.0) == 2, "and one probe"
+    stage.settle(_taken(stage, 1.0), Verdict.DELIVERED, 1.0)
+    assert stage.ready(1.0) == 4
+
+
+def test_the_next_request_costs_the_same_however_many_wait_for_one_event() -> None:
+    """Ten thousand requests share keys, sixteen are on their way: work grows with their number, not its square."""
+    small, large = (min(_seconds_of(number) for _ in range(3)) for number in (1_000, 10_000))
+    assert large < 50 * small
+
+
+def _seconds_of(number: int) -> float:
+    stage, flying = _outbox(), deque[Attempt]()
+    started = time.perf_counter()
+    for index in range(number):
+        stage.add(_events(f"e{index % 3}", "shared" if index % 2 else "other"))
+    while len(stage):
+        attempt = stage.take(0.0) if len(flying) < 16 else None
+        if attempt is None:
+            stage.settle(flying.popleft(), Verdict.DELIVERED, 0.0)
+            assert stage.has_until(number) is bool(len(stage))
+        else:
+            flying.append(attempt)
+    return time.perf_counter() - started
+
+
 @pytest.mark.parametrize(("chance", "delays"), [(0.0, [0.8, 1.6, 3.2]), (0.5, [1.0, 2.0, 4.0])])
 def test_delays_double_within_their_jitter(chance: float, delays: list[float]) -> None:
     """Each failure doubles the pause; the jitter moves it by at most its share."""
@@ -160,6 +211,38 @@ def test_a_wrong_set_up_pauses_the_lane_and_keeps_its_data() -> None:
         assert stage.take(now + 29.9) is None
         now += 30.0
     assert stage.settle(_taken(stage, now), Verdict.DELIVERED, now).delivered
+
+
+def test_the_time_of_a_wrong_set_up_is_no_requests_own() -> None:
+    """A request that was tried before the pause still has its budget after it, though another one probed."""
+    stage = _outbox(Patience(10.0, 1.0, 30.0, 0.0, None))
+    for key in "ab":
+        stage.add(_events(key))
+    first, second = _taken(stage), _taken(stage)
+    stage.settle(second, Verdict.LATER, 0.0)
+    stage.settle(first, Verdict.SETUP_REFUSED, 0.0)
+    for now in (30.0, 60.0):
+        stage.settle(_taken(stage, now), Verdict.SETUP_REFUSED, now)
+    stage.settle(_taken(stage, 90.0), Verdict.DELIVERED, 90.0)
+    assert stage.settle(_taken(stage, 90.0), Verdict.LATER, 91.0) == Settled()
+    assert stage.settle(_taken(stage, 101.0), Verdict.LATER, 101.0).expired
+
+
+def test_parts_of_a_split_batch_keep_their_place() -> None:
+    """What came later and shares an event with either half waits for that half, though the other one is through."""
+    stage = _outbox()
+    stage.add(_events("a", "b"))
+    stage.add(_events("b", lane=Lane.SIGNALS))
+    stage.add(_events("a", lane=Lane.SIGNALS))
+    stage.settle(_taken(stage), Verdict.DATA_REFUSED, 0.0)
+    left, right = _taken(stage), _taken(stage)
+    assert (left.request, right.request) == (_events("a"), _events("b"))
+    assert stage.take(0.0) is None
+    stage.settle(right, Verdict.DELIVERED, 0.0)
+    assert _taken(stage).request == _events("b", lane=Lane.SIGNALS)
+    assert stage.take(0.0) is None
+    stage.settle(left, Verdict.DATA_REFUSED, 0.0)
+    assert _taken(stage).request == _events("a", lane=Lane.SIGNALS)
 
 
 def test_a_refused_batch_is_split_down_to_the_culprit() -> None:
