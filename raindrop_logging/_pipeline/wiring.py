@@ -16,6 +16,7 @@ from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline import parts
@@ -232,14 +233,18 @@ class Pipeline:
 
     def _empty(self, deadline: float, *, last_try: bool) -> bool:
         """Carry on until all is sent that waits now, what is on disk included, of which only so much is in memory."""
-        mark, portions = self.queue.mark(), -1
-        done = True
-        while done and portions != self._portions:
-            portions = self._portions
-            done = self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try)
-            if not self.queue.is_past(mark):
-                portions = -1
-        return done
+        mark, before = self.queue.mark(), _NOTHING_READ
+        while self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try):
+            now = self._read_so_far()
+            if self.queue.is_past(mark) and (now == before or (not now.more and now.portions == before.portions)):
+                return True
+            before = now
+        return False
+
+    def _read_so_far(self) -> _ReadSoFar:
+        """How far the disk is read, between two portions."""
+        with self._listener.driven(_LISTENER_SECONDS):
+            return _ReadSoFar(self._portions, self.stats().requests, self._has_backlog)
 
     def _push(self, timeout: float) -> bool:
         """Have the listener hand over what it has; where no thread can start any more, this one does its work."""
@@ -320,7 +325,8 @@ class Pipeline:
 
     def _kept_or_lost(self, items: Iterable[Item]) -> int:
         """Put items onto the disk; the records that are lost, since there is none or it takes no more."""
-        lost, kept = 0, []
+        lost = 0
+        kept: list[int] = []
         for item in items:
             if self._backlog is not None and self._backlog.keep(item):
                 kept += item.idents
@@ -551,6 +557,16 @@ class Pipeline:
         self.diagnostics.note(trouble.kind, trouble.detail, trouble.records)
         self.queue.ring()
 
+
+class _ReadSoFar(Struct, frozen=True):
+    """What a flush looks at: portions read from the disk, requests answered, and whether the disk has more."""
+
+    portions: int
+    requests: int
+    more: bool
+
+
+_NOTHING_READ = _ReadSoFar(0, -1, more=True)
 
 _waits_for_no_program = threading.local()
 """Marks a thread that came with a flush or a shutdown, the only way for a caller's thread to encode anything: it may
