@@ -8,6 +8,7 @@ track_ai, track, track_signal, identify             one record each
 @interaction, @task, @tool; task_span, tool_span, llm_span, start_span, current_span, Tracer      spans
 resume_subagent, carry, traceparent                 across threads and processes
 flush(), shutdown(), stats()                        of every handler in the process
+install_signal_handlers()                           the same for a process that SIGTERM ends
 """
 
 from raindrop_logging import extra
@@ -29,6 +30,7 @@ from raindrop_logging.interactions import (
     track_ai,
     track_signal,
 )
+from raindrop_logging.signals import install_signal_handlers
 from raindrop_logging.span import LlmSpan, Span
 from raindrop_logging.subagents import SubagentRun, resume_subagent
 from raindrop_logging.tracing import (
@@ -71,6 +73,7 @@ __all__ = [
     "flush",
     "identify",
     "init",
+    "install_signal_handlers",
     "interaction",
     "llm_span",
     "load_config",

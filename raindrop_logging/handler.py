@@ -16,6 +16,7 @@ from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
 from raindrop_logging.context import current_scope
+from raindrop_logging.plain import text_of
 from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def _mended(record: logging.LogRecord) -> logging.LogRecord:
     usual = {"name": "root", "pathname": "", "lineno": 0, "created": time.time(), "msg": "", "exc_info": None}
     own = {key: value for key, value in record.__dict__.items() if value is not None and key != STAMP_KEY}
     mended = logging.makeLogRecord({**usual, **own})
-    mended.name = str(mended.name)
+    mended.name = text_of(mended.name, str)
     return mended
 
 

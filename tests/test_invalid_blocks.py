@@ -248,7 +248,7 @@ UNDECIDED: dict[str, tuple[Any, str, str]] = {
     "a list": ([{"type": "event"}], "list", "dict"),
     "a number": (7, "int", "dict"),
     "a truth value": (True, "bool", "dict"),
-    "keys that are no text": ({1: "one", "type": "event", "user_id": "u", "event": "e"}, "key", "str|text"),
+    "keys that are no text": ({1: "one", "type": "event", "user_id": "u", "event": "e"}, "key", "unknown key '1'"),
 }
 
 

@@ -31,6 +31,7 @@ PUBLIC = {
     "flush",
     "identify",
     "init",
+    "install_signal_handlers",
     "interaction",
     "llm_span",
     "load_config",

@@ -72,7 +72,7 @@ class Listener(QueueListener):
         self._road = road
         self._clock = clock
         self._flushes: deque[Flush] = deque()
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()  # an interrupt that strikes while it is taken leaves it to its own thread
         self._driving = threading.RLock()  # held by whoever moves records on the road: this thread, or one inline
         self._is_driven = False
         self._running: threading.Thread | None = None

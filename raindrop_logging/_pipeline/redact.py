@@ -14,11 +14,10 @@ import msgspec
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
-from raindrop_logging.plain import unknown
+from raindrop_logging.plain import packed
 from raindrop_logging.redaction import Redactor
 
 _decode = msgspec.msgpack.Decoder().decode
-_encode = msgspec.msgpack.Encoder(enc_hook=unknown).encode
 
 
 def redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
@@ -31,9 +30,9 @@ def redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
     )
 
 
-def _block(redactor: Redactor, packed: bytes) -> bytes:
-    block = _decode(packed)
-    return _encode(redactor.block(block) if isinstance(block, dict) else redactor.value(block))
+def _block(redactor: Redactor, said: bytes) -> bytes:
+    block = _decode(said)
+    return packed(redactor.block(block) if isinstance(block, dict) else redactor.value(block))[0]
 
 
 def _scope(redactor: Redactor, scope: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

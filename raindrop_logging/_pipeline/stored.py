@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import ErrorText, Item, Snapshot, Source
-from raindrop_logging.plain import unknown
 from raindrop_logging.wire import Lane
 
 SNAPSHOT = 1
@@ -53,7 +52,7 @@ class _Item(Struct, array_like=True, frozen=True):
     ai: bool
 
 
-_encode = msgspec.msgpack.Encoder(enc_hook=unknown).encode
+_encode = msgspec.msgpack.Encoder().encode
 _snapshot = msgspec.msgpack.Decoder(_Snapshot).decode
 _item = msgspec.msgpack.Decoder(_Item).decode
 

@@ -356,16 +356,18 @@ def test_a_lane_that_is_down_alone_is_crowded_at_its_share() -> None:
 
 
 def test_a_lane_that_is_down_takes_no_room_from_the_others() -> None:
-    """What it holds counts up to its share; two times all of it is full however."""
+    """What it holds counts up to its share, until all of it together is twice what may wait."""
     stage = _outbox()
+    full = []
     _fill(stage, Lane.TRACES, MAX_REQUESTS)
-    assert stage.is_full
+    full.append(stage.is_full)
     stage.settle(_taken(stage), Verdict.SETUP_REFUSED, 1.0)
-    assert not stage.is_full
+    full.append(stage.is_full)
     _fill(stage, Lane.EVENTS, MAX_REQUESTS * 7 // 8)
-    assert stage.is_full
-    other = _outbox()
-    _fill(other, Lane.TRACES, MAX_REQUESTS)
-    other.settle(_taken(other), Verdict.SETUP_REFUSED, 1.0)
-    _fill(other, Lane.TRACES, MAX_REQUESTS)
-    assert other.is_full
+    full.append(stage.is_full)
+    assert full == [True, False, True]
+    alone = _outbox()
+    _fill(alone, Lane.TRACES, MAX_REQUESTS)
+    alone.settle(_taken(alone), Verdict.SETUP_REFUSED, 1.0)
+    _fill(alone, Lane.TRACES, MAX_REQUESTS)
+    assert alone.is_full

@@ -1,0 +1,1 @@
+"""Deployments as they are: real servers, workers and functions, started and stopped as an operator would."""
