@@ -20,6 +20,16 @@ os.environ["RAINDROP_GIT_AUTO_DETECT"] = "false"  # also for what runs outside o
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 
 
+_SLOW_SECONDS = 240
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow by nature gets the time for it."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_SLOW_SECONDS))
+
+
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     """A recording server of this test's own."""

@@ -280,6 +280,7 @@ class Pipeline:
         while final and result.left and not result.timed_out and self._clock() < deadline:
             result = self.flush(deadline - self._clock(), last_try=True)
         self._listener.stop(timeout=_LISTENER_SECONDS)
+        self._inline = self._inline or final  # the senders that are built next have no threads
         newer = not final and not result.timed_out and self.stats().waiting > 0
         lost = 0 if newer else self._put_down(final=final)
         self._tell_the_end(lost)
@@ -289,7 +290,7 @@ class Pipeline:
             self._forget(self)
         left = self.stats().waiting
         if final:
-            self._inline, self._ends_at = True, deadline
+            self._ends_at = deadline
             if self._spool is not None and not left:
                 self._spool.close()
         return FlushResult(sent=result.sent, left=left + lost, timed_out=result.timed_out)

@@ -164,10 +164,17 @@ def test_set_user_details(arrived: Arrived) -> None:
 # ---- set-up ---------------------------------------------------------------------------------------------------------
 
 
-def test_redaction_is_on_or_the_program_does_not_start(arrived: Arrived) -> None:
-    """PII redaction: it is never silently left out; as long as there is none, asking for it fails at set-up."""
-    with pytest.raises(raindrop.SettingsError, match="redact"):
-        raindrop.init("rk_docs", redact=True, **arrived.keys)
+def test_redaction(arrived: Arrived) -> None:
+    """PII redaction: one key, and what is personal leaves as a token, in properties and spans as well."""
+    raindrop.init("rk_docs", redact=True, **arrived.keys)
+    said = "write to jane@example.com"
+    raindrop.track_ai("chen", "quiz", input=said, output="I will.", properties={"note": said})
+    with raindrop.tool_span("mail", input=said):
+        pass
+    raindrop.flush()
+    (event,) = arrived.recorder.items("events/track")
+    assert event["ai_data"]["input"] == event["properties"]["note"] == "write to <REDACTED_EMAIL>"
+    assert all(b"jane@example.com" not in request.body for request in arrived.recorder.requests)
 
 
 def test_errors_do_not_reach_the_application(arrived: Arrived) -> None:
