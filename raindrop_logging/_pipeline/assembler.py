@@ -29,6 +29,7 @@ class _Open:
 
     __slots__ = (
         "attached",
+        "began",
         "block",
         "due",
         "event_id",
@@ -47,6 +48,7 @@ class _Open:
     def __init__(self, entry: Entry, *, resumed: bool, quiet: bool) -> None:
         self.event_id = entry.event_id
         self.trace_id = entry.trace_id
+        self.began = entry.timestamp
         self.timestamp: float | None = entry.timestamp
         if resumed and entry.block.timestamp is None:
             self.timestamp = None  # the begin, made elsewhere, has said it
@@ -212,6 +214,8 @@ class Assembler:
         _absorb(interaction.block, entry.block)
         _absorb(interaction.fresh, entry.block)
         interaction.attached += _attached(entry)
+        if interaction.quiet and entry.timestamp - interaction.began >= self._interval:
+            interaction.sent = True  # the process that logged it has had the time for a partial
         interaction.records += 1
         self.records += 1
         if self._on_disk:
@@ -240,7 +244,8 @@ class Assembler:
         texts = block.input or block.output  # without one, events/track has no place for model and conversation
         whole = not pending and not interaction.sent and bool(block.user_id and block.event and texts)
         attached, interaction.attached = interaction.attached, []
-        block.attachments = [one if whole else _named(one, made_up) for one, made_up in attached] or None
+        alone = whole and not self._on_disk  # else a part may have been sent, by this process or an earlier one
+        block.attachments = [one if alone else _named(one, made_up) for one, made_up in attached] or None
         records, interaction.records = interaction.records, 0
         self.records -= records
         return Told(

@@ -73,12 +73,13 @@ class Settled(Struct, frozen=True):
     expired: tuple[Item, ...] = ()
 
 
-MAX_REQUESTS = 256
+MAX_REQUESTS = 2_048
 MAX_BYTES = 8 * 1024 * 1024
 """What waits here before the rest is better left where it is."""
 
 _SHARE = 8
-"""A lane that is down while others are well may hold this part of it; more would be in their way."""
+"""A lane that is down while others are well may hold this part of it, since more would be in their way; and while there
+is more than this part, what can wait is not made at all."""
 
 MAX_SPLIT_REQUESTS = 64
 """Requests that one batch may cost while not one item of it is taken; then the rest is refused as a whole."""
@@ -214,6 +215,11 @@ class Outbox:
         lanes = self._lanes.values()
         counted = sum(min(lane.share, 1.0) if lane.health.failures else lane.share for lane in lanes)
         return counted >= _SHARE or self._requests >= 2 * MAX_REQUESTS or self.nbytes >= 2 * MAX_BYTES
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what can wait had better: each pending partial is a request, and finals come first."""
+        return self._requests >= MAX_REQUESTS // _SHARE
 
     def is_crowded(self, lane: Lane) -> bool:
         """Whether a lane holds its share and is down, while others deliver: it is not the host, and it may last."""

@@ -7,6 +7,7 @@ Touches: sockets (httpx), its own threads, the clock
 
 from __future__ import annotations
 
+import codecs
 import math
 import sys
 import threading
@@ -169,6 +170,11 @@ class Sender:
     def is_full(self) -> bool:
         """Whether more is better left where it is, for now."""
         return self._outbox.is_full
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what can wait had better."""
+        return self._outbox.is_busy
 
     def is_crowded(self, lane: Lane) -> bool:
         """Whether more of this lane would only be in the way of others."""
@@ -431,8 +437,10 @@ def _headers(receiver: Receiver) -> dict[str, str]:
 
 
 def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
-    with not_across_fork:  # httpx imports more when a transport is made
+    with not_across_fork:  # httpx imports more when a transport is made, and the first look-up of a host the codec
         import httpx
+
+        codecs.lookup("idna")
 
         from raindrop_logging._pipeline.deadline import bounded
 

@@ -396,7 +396,7 @@ class Pipeline:
             self._forget(self)
         if not self.is_behind():
             self._replay(now)
-        for told in self._assembler.tick(now, behind=self.is_behind()):
+        for told in self._assembler.tick(now, behind=self._primary.is_busy):
             self._send(told, now)
         for request in self._batcher.drain() if self._inline else self._batcher.tick(now):
             self._submit(request)
@@ -445,7 +445,7 @@ class Pipeline:
             self._submit(request)
 
     def _submit(self, request: Request) -> None:
-        if self._mirror is not None and not self._mirror.is_full:
+        if self._mirror is not None and not self._mirror.is_busy:
             for mirrored in _for_mirror(request):
                 self._mirror.submit(mirrored)
         lane = request.lane
