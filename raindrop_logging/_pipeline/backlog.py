@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from raindrop_logging._pipeline.entries import Item, Snapshot
 from raindrop_logging._pipeline.frames import Frame
@@ -42,7 +43,7 @@ class Portion(Struct, frozen=True):
     Attributes:
         own: this process had put it there; else an earlier one has logged it.
         ended: nothing more of its stream follows.
-        damaged: things that are none.
+        damaged: things that are none; of its own, records that are not there any more.
         skipped: regions of the files that were skipped, told once the stream has ended.
     """
 
@@ -65,7 +66,12 @@ class Backlog:
         self._unconfirmed: list[Stream] = []
         self._look_at: float | None = None  # when to look for others; None: at once
         self._rest_until = 0.0
-        self.records = 0
+        self._kept = dict.fromkeys(Lane, 0)  # records of this process's own that were put there and not read
+
+    @property
+    def records(self) -> int:
+        """Log records that this process has put there."""
+        return sum(self._kept.values())
 
     # ---- reading
 
@@ -89,10 +95,8 @@ class Backlog:
         """The next portion; None where nothing waits, or what does cannot be read or sent right now."""
         self._look(now)
         for lane, own in self._own.items():
-            ahead = any(self._own[one].unread for one in _AFTER.get(lane, ()))
-            if own.unread and not ahead and not is_down(lane) and (frames := own.read(PORTION_BYTES)):
-                portion = self._portion(own, frames)
-                self.records -= sum(item.records for item in portion.items)
+            waits = any(self._own[one].unread for one in _AFTER.get(lane, ()))
+            if not waits and not is_down(lane) and (portion := self._read_own(lane, own)) is not None:
                 return portion
         stream = self._left[0] if self._left else None
         if stream is None or (not (frames := stream.read(PORTION_BYTES)) and stream.unread):
@@ -105,6 +109,15 @@ class Backlog:
         if stream not in self._unconfirmed:
             self._unconfirmed.append(stream)
         return self._portion(stream, frames, ended=ended)
+
+    def _read_own(self, lane: Lane, own: Stream) -> Portion | None:
+        """What this process has put there for a lane; what somebody has destroyed of it waits no longer."""
+        frames = own.read(PORTION_BYTES) if self._kept[lane] else []
+        portion = self._portion(own, frames)
+        left = self._kept[lane] - sum(item.records for item in portion.items)
+        self._kept[lane] = left if own.unread else 0
+        portion = replace(portion, damaged=left - self._kept[lane])
+        return portion if portion.items or portion.damaged else None
 
     def _look(self, now: float) -> None:
         if self._left or (self._look_at is not None and now < self._look_at):
@@ -142,5 +155,5 @@ class Backlog:
     def keep(self, item: Item) -> bool:
         """Put an item on disk, for this process if it goes on, else for the next one; whether it is there."""
         kept = self._own[item.lane].append(ITEM, self._mint(), item_bytes(item))
-        self.records += item.records if kept else 0
+        self._kept[item.lane] += item.records if kept else 0
         return kept

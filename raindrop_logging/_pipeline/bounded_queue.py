@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from inspect import currentframe
 from itertools import count
+from math import inf
 
 from msgspec import Struct
 
@@ -58,15 +59,15 @@ class BoundedQueue:
     """
 
     def __init__(self, bounds: Bounds, overflowed: Count) -> None:
-        self._chatter: deque[tuple[int, Snapshot]] = deque()
-        self._precious: deque[tuple[int, Snapshot]] = deque()
+        self._chatter: deque[_Numbered] = deque()
+        self._precious: deque[_Numbered] = deque()
         self._number = count().__next__
         self._bell = threading.Lock()
         self._bell.acquire()
         self._asleep = False
         self._rung = False
         self.bounds = bounds
-        self._make_room: Callable[[], bool] = getattr(self, f"_{bounds.when_full}")
+        self._make_room: Callable[[bool], bool] = getattr(self, f"_{bounds.when_full}")
         self._overflowed = overflowed
         self.nbytes = 0
 
@@ -94,13 +95,19 @@ class BoundedQueue:
 
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot, or what `when_full` says; wakes the listener if it sleeps or a batch is complete."""
-        if self.is_full and not self._make_room():
-            self._overflowed.one()
+        is_precious = snapshot.word in _PRECIOUS or snapshot.error is not None
+        if self.is_full and not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
+            self.give_up(snapshot)
             return
-        lane = self._precious if snapshot.word in _PRECIOUS or snapshot.error is not None else self._chatter
+        lane = self._precious if is_precious else self._chatter
         lane.append((self._number(), snapshot))
         self.nbytes += snapshot.nbytes
-        self.wake(self.in_memory)
+        with suppress(RecursionError):  # it was taken: a caller at the end of its stack must not hear otherwise
+            self.wake(self.in_memory)
+
+    def give_up(self, _snapshot: Snapshot) -> None:
+        """Count a snapshot for which there is no room."""
+        self._overflowed.one()
 
     def wake(self, waiting: int) -> None:
         """Ring if the listener sleeps until the next record, or if so many are a batch."""
@@ -117,16 +124,19 @@ class BoundedQueue:
 
     def take(self) -> Snapshot | None:
         """The oldest snapshot, or None; for the listener."""
-        lane = self._older()
-        try:
-            numbered = lane.popleft()
-        except IndexError:
-            return self._given(self._pop(self._precious) or self._pop(self._chatter))
-        if lane is self._chatter and self._precious and self._precious[0][0] < numbered[0]:
-            # What was the oldest has just been dropped by a caller, and this one is younger than what waits beside it.
-            self._chatter.appendleft(numbered)
-            return self._given(self._pop(self._precious))
-        return self._given(numbered)
+        while self._chatter or self._precious:
+            lane, other = self._precious, self._chatter
+            if _head(other) < _head(lane):
+                lane, other = other, lane
+            numbered = _popped(lane)
+            if numbered is None:
+                continue
+            if _head(other) < numbered[0]:  # what was the oldest has been dropped since, or came when it was empty
+                lane.appendleft(numbered)
+                continue
+            self.nbytes -= numbered[1].nbytes
+            return numbered[1]
+        return None
 
     def settle(self) -> None:
         """Set the byte count right if the queue is empty; for the listener."""
@@ -141,41 +151,30 @@ class BoundedQueue:
         self._asleep = False
         self._rung = False
 
-    # ---- the two lanes
+    # ---- when_full: each says whether there is room for the newest now; what is precious has that of chatter too
 
-    def _older(self) -> deque[tuple[int, Snapshot]]:
-        """The lane whose head came first. Callers take heads away as well, so what is seen may be gone."""
-        try:
-            return self._chatter if self._chatter[0][0] < self._precious[0][0] else self._precious
-        except IndexError:
-            return self._chatter or self._precious
-
-    @staticmethod
-    def _pop(lane: deque[tuple[int, Snapshot]]) -> tuple[int, Snapshot] | None:
-        try:
-            return lane.popleft()
-        except IndexError:
-            return None
-
-    def _given(self, numbered: tuple[int, Snapshot] | None) -> Snapshot | None:
-        if numbered is None:
-            return None
-        self.nbytes -= numbered[1].nbytes
-        return numbered[1]
-
-    # ---- when_full: each says whether there is room for the newest now
-
-    def _drop_oldest(self) -> bool:
+    def _drop_oldest(self, is_precious: bool) -> bool:
         while self.is_full:
-            if self._given(self._pop(self._chatter) or self._pop(self._precious)) is None:
-                break
-            self._overflowed.one()
+            oldest = _popped(self._chatter) or (_popped(self._precious) if is_precious else None)
+            if oldest is None:
+                return is_precious or not self.is_full
+            self.nbytes -= oldest[1].nbytes
+            self.give_up(oldest[1])
         return True
 
-    def _drop_newest(self) -> bool:
+    def _drop_newest(self, _is_precious: bool) -> bool:
         return not self.is_full
 
-    def _block(self) -> bool:
+    def _drop_newest_chatter(self) -> bool:
+        try:
+            newest = self._chatter.pop()
+        except IndexError:
+            return not self.is_full
+        self.nbytes -= newest[1].nbytes
+        self.give_up(newest[1])
+        return True
+
+    def _block(self, _is_precious: bool) -> bool:
         """Wait for room, but never where nobody could make any, or where a signal holds up what would."""
         self.ring()
         if threading.current_thread().name.startswith(_OWN_THREADS) or _is_in_signal_handler():
@@ -186,6 +185,24 @@ class BoundedQueue:
                 return False
             time.sleep(_ROOM_CHECK_SECONDS)
         return True
+
+
+_Numbered = tuple[int, Snapshot]
+
+
+def _head(lane: deque[_Numbered]) -> float:
+    """The number of the oldest of a lane. Callers take heads away as well, so it may be gone by then."""
+    try:
+        return lane[0][0]
+    except IndexError:
+        return inf
+
+
+def _popped(lane: deque[_Numbered]) -> _Numbered | None:
+    try:
+        return lane.popleft()
+    except IndexError:
+        return None
 
 
 def _is_in_signal_handler() -> bool:

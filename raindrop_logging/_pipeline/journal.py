@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -62,8 +63,6 @@ class Journal(BoundedQueue):
         self._taken = 0
         self._read: deque[Frame] = deque()
         self._in_memory_only: set[int] = set()
-        takes = (super().take, self._take_from_disk)
-        self._takes = takes if only_when_full else takes[::-1]
 
     def __len__(self) -> int:
         return self.in_memory + self._on_disk()
@@ -88,7 +87,9 @@ class Journal(BoundedQueue):
             return
         data = snapshot_bytes(snapshot)
         if self._stream.append(SNAPSHOT, snapshot.bits, data):
-            self.wake(self._appended.one() + 1 - self._taken)
+            appended = self._appended.one() + 1
+            with suppress(RecursionError):  # as in memory
+                self.wake(appended - self._taken)
         elif self._stream.has_room(len(data)):
             self.unwritable.one()
             self._put_in_memory(snapshot)
@@ -102,12 +103,22 @@ class Journal(BoundedQueue):
             self._in_memory_only.add(snapshot.bits)
         super().put(snapshot)
 
+    def give_up(self, snapshot: Snapshot) -> None:
+        """As `BoundedQueue.give_up`; nothing is left of it that could be kept."""
+        self._in_memory_only.discard(snapshot.bits)
+        super().give_up(snapshot)
+
     def take(self) -> Snapshot | None:
-        """The oldest snapshot, or None; for the listener."""
-        for take in self._takes:
-            if (snapshot := take()) is not None:
-                return snapshot
-        return None
+        """The oldest snapshot, or None; for the listener.
+
+        The second place is looked at before the first one: what is there by then came after everything in the first,
+        while what a caller puts there later may have come after something in the first that was not seen.
+        """
+        if self._only_when_full:
+            spilled = self._on_disk()
+            return super().take() or (self._take_from_disk() if spilled else None)
+        unkept = self.in_memory
+        return self._take_from_disk() or (super().take() if unkept else None)
 
     def confirm(self, idents: Iterable[int]) -> None:
         """Snapshots that were taken need not be kept any longer."""

@@ -137,11 +137,11 @@ class Listener(QueueListener):
             return driving
 
     def drive(self) -> bool:
-        """Take all and do what is due on the calling thread; False where that is doing so already, further out, and a
-        signal handler or a finalizer has come in between: what it logged is then taken out there."""
+        """Take what the sender can hold and do what is due on the calling thread; False where that is doing so already,
+        further out, and a signal handler or a finalizer has come in between: what it logged is then taken out there."""
         with self.driven() as driving:
             if driving:
-                self._take(len(self._waiting), heedless=True)
+                self._take(len(self._waiting), heedless=False)
                 self._guarded_tick(self._clock())
             return driving
 

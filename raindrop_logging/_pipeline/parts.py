@@ -42,7 +42,7 @@ def queue(settings: Settings, ledger: Ledger, stream: Stream | None, damaged: Ca
         max_size=settings.max_queue_size,
         max_bytes=settings.max_queue_bytes,
         when_full=settings.when_full,
-        block_timeout=settings.block_timeout,
+        block_timeout=settings.block_timeout if settings.mode == "thread" else 0.0,  # else it would wait for itself
         wake_size=min(settings.upload_size, max(1, settings.max_queue_size // 2)),
         wake_bytes=min(settings.upload_bytes, settings.max_queue_bytes // 2),
     )

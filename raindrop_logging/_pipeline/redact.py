@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
 from raindrop_logging.plain import packed
 from raindrop_logging.redaction import Redactor
+from raindrop_logging.vocabulary import RECORD_TYPES
 
+_WORDS = frozenset(RECORD_TYPES)
 _decode = msgspec.msgpack.Decoder().decode
 
 
@@ -25,14 +27,25 @@ def redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
     return replace(
         snapshot,
         block=_block(redactor, snapshot.block),
+        word=_word(redactor, snapshot.word),
         scope=_scope(redactor, snapshot.scope),
         error=_error(redactor, snapshot.error),
     )
 
 
-def _block(redactor: Redactor, said: bytes) -> bytes:
-    block = _decode(said)
-    return packed(redactor.block(block) if isinstance(block, dict) else redactor.value(block))[0]
+def _block(redactor: Redactor, encoded: bytes) -> bytes:
+    block = _decode(encoded)
+    if not isinstance(block, dict):
+        return packed(redactor.value(block))[0]
+    said = redactor.block(block)
+    if "type" in said:
+        said["type"] = _word(redactor, said["type"])
+    return packed(said)[0]
+
+
+def _word(redactor: Redactor, word: Any) -> Any:
+    """The record type; what is none may be anything, and its refusal shows it."""
+    return word if word is None or (isinstance(word, str) and word in _WORDS) else redactor.value(word)
 
 
 def _scope(redactor: Redactor, scope: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -173,8 +173,7 @@ class Ledger:
 
     def stats(self, *, waiting: int, open_interactions: int, unheard_reason: str) -> Stats:
         """All figures now."""
-        with self._lock:
-            sums, dropped = self._sums.copy(), self._dropped.copy()
+        sums, dropped = self._sums.copy(), self._dropped.copy()  # no lock: a signal handler may log, and deliver, here
         callers = {
             "queue_full": self.overflowed,
             "spool_full": self.disk_full,

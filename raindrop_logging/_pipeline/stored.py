@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import ErrorText, Item, Snapshot, Source
+from raindrop_logging.plain import plain
 from raindrop_logging.wire import Lane
 
 SNAPSHOT = 1
@@ -52,7 +53,7 @@ class _Item(Struct, array_like=True, frozen=True):
     ai: bool
 
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
 _snapshot = msgspec.msgpack.Decoder(_Snapshot).decode
 _item = msgspec.msgpack.Decoder(_Item).decode
 

@@ -11,7 +11,8 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -105,8 +106,8 @@ class Pipeline:
         self._portions = 0
         self._read_back: set[str] = set()  # interactions of the stream that is being read back
         self._inline = settings.mode == "sync"
-        self._delivering = threading.RLock()  # of `sync` mode
-        self._is_delivering = False
+        self._delivering = threading.Lock()  # of `sync` mode
+        self._working = threading.local()  # whether this thread is in here, with locks of the stages perhaps
         self._ends_at: float | None = None
         self._assembler = parts.assembler(settings)
         self._build_senders()
@@ -162,13 +163,18 @@ class Pipeline:
 
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot on the caller's thread; what may reach the disk is redacted before."""
-        if self._redactor is not None and self._spool is not None:
-            snapshot = redacted(snapshot, self._redactor)
-        self.queue.put(snapshot)
-        if self._inline:
-            self._deliver()
-        elif not self._listener.is_alive:
-            self._start()
+        try:
+            if self._redactor is not None and self._spool is not None:
+                snapshot = redacted(snapshot, self._redactor)
+            self.queue.put(snapshot)
+        except Exception:  # noqa: BLE001 -- the caller's stack ends here; the record was counted, so this is its end
+            self.ledger.uncaptured.one()
+            return
+        with suppress(RecursionError):  # the next call starts it
+            if self._inline:
+                self._deliver()
+            elif not self._listener.is_alive:
+                self._start()
 
     def _start(self) -> None:
         self._started()
@@ -176,28 +182,46 @@ class Pipeline:
 
     def _deliver(self) -> None:
         """Carry what waits to the receiver on the calling thread. What a signal handler or a finalizer logs while this
-        thread does so is taken along further out."""
-        with self._delivering:
-            if self._is_delivering:
-                return
-            self._is_delivering = True
-            try:
-                self._deliver_all()
-            finally:
-                self._is_delivering = False
-
-    def _deliver_all(self) -> None:
+        thread is in here is taken along further out; what others log, by whoever delivers now or by a later call."""
         deadline = self._clock() + self.settings.shutdown_timeout if self._ends_at is None else self._ends_at
+        while not hasattr(self._working, "here") and _has_frames(_DELIVERY_FRAMES):
+            with self._at_work():
+                if not self._delivering.acquire(timeout=max(deadline - self._clock(), 0.0)):
+                    return
+                try:
+                    self._deliver_all(deadline)
+                finally:
+                    self._delivering.release()
+            if not self._has_more_until(deadline):
+                return
+
+    def _deliver_all(self, deadline: float) -> None:
         while True:
             self._listener.drive()
             self._primary.work_inline(deadline, patient=False)
-            if not len(self.queue) or self.is_behind() or self._clock() >= deadline:
+            if not self._has_more_until(deadline):
                 break
         if self._ends_at is not None:
             with self._listener.driven() as driving:
                 if driving:
                     self._end_senders(final=True)
         self.diagnostics.tell()
+
+    def _has_more_until(self, deadline: float) -> bool:
+        return len(self.queue) > 0 and not self.is_behind() and self._clock() < deadline
+
+    @contextmanager
+    def _at_work(self) -> Generator[None]:
+        """Say that this thread is in here; where it was already, that goes on to be so."""
+        working = self._working  # a child that is forked in here has another one
+        if hasattr(working, "here"):
+            yield
+            return
+        working.here = True
+        try:
+            yield
+        finally:
+            del working.here
 
     def after_fork(self) -> None:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
@@ -213,8 +237,23 @@ class Pipeline:
         if self.stats().waiting and not self._inline:
             self._push(0.0)
 
-    def flush(self, timeout: float, *, last_try: bool = False) -> FlushResult:
-        """Send everything logged before now; see `RaindropHandler.flush`. ``last_try`` ends pauses between retries."""
+    def flush(self, timeout: float) -> FlushResult:
+        """Send everything logged before now; see `RaindropHandler.flush`."""
+        with self._at_work():
+            result = self._flush(timeout)
+        self._deliver_what_came_between()
+        return result
+
+    def _deliver_what_came_between(self) -> None:
+        """Where nobody else will: what a signal handler or a finalizer has logged on this thread meanwhile."""
+        left = (
+            len(self.queue) if self._ends_at is None else self.queue.in_memory
+        )  # the end leaves on disk what is there
+        if self._inline and left:
+            self._deliver()
+
+    def _flush(self, timeout: float, *, last_try: bool = False) -> FlushResult:
+        """As `flush`; ``last_try`` ends pauses between retries."""
         deadline = self._clock() + timeout
         if self._ends_at is not None:  # logging's own end of the process flushes and closes every handler once more
             deadline = min(deadline, self._ends_at)
@@ -234,12 +273,14 @@ class Pipeline:
     def _empty(self, deadline: float, *, last_try: bool) -> bool:
         """Carry on until all is sent that waits now, what is on disk included, of which only so much is in memory."""
         mark, before = self.queue.mark(), _NOTHING_READ
-        while self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try):
+        while True:
+            is_past = self.queue.is_past(mark)  # what was taken before the push is with the sender after it
+            if not (self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try)):
+                return False
             now = self._read_so_far()
-            if self.queue.is_past(mark) and (now == before or (not now.more and now.portions == before.portions)):
+            if is_past and (now == before or (not now.more and now.portions == before.portions)):
                 return True
             before = now
-        return False
 
     def _read_so_far(self) -> _ReadSoFar:
         """How far the disk is read, between two portions."""
@@ -275,17 +316,24 @@ class Pipeline:
         Records that others log meanwhile are no part of it: they keep the threads going, or start them anew; only at
         the ``final`` end of the process they have to be in time as well.
         """
+        with self._at_work():
+            result = self._shut_down(timeout, final=final)
+        self._deliver_what_came_between()
+        return result
+
+    def _shut_down(self, timeout: float, *, final: bool) -> FlushResult:
         deadline = self._clock() + timeout - self._seconds_for_the_disk(timeout)
-        result = self.flush(deadline - self._clock(), last_try=True)
+        result = self._flush(deadline - self._clock(), last_try=True)
         while final and result.left and not result.timed_out and self._clock() < deadline:
-            result = self.flush(deadline - self._clock(), last_try=True)
+            result = self._flush(deadline - self._clock(), last_try=True)
         self._listener.stop(timeout=_LISTENER_SECONDS)
         self._inline = self._inline or final  # the senders that are built next have no threads
         newer = not final and not result.timed_out and self.stats().waiting > 0
         lost = 0 if newer else self._put_down(final=final)
         self._tell_the_end(lost)
         if newer or (not final and self.queue.in_memory):
-            self._listener.start()
+            if not self._inline:
+                self._listener.start()
         elif not self.users:
             self._forget(self)
         left = self.stats().waiting
@@ -568,6 +616,18 @@ class _ReadSoFar(Struct, frozen=True):
 
 
 _NOTHING_READ = _ReadSoFar(0, -1, more=True)
+
+_DELIVERY_FRAMES = 300
+"""Calls inside of one another that a delivery may take, late imports included. Where the caller has nearly used its
+stack up nothing is begun that could break off in the middle."""
+
+
+def _has_frames(number: int) -> bool:
+    try:
+        return number == 0 or _has_frames(number - 1)
+    except RecursionError:
+        return False
+
 
 _waits_for_no_program = threading.local()
 """Marks a thread that came with a flush or a shutdown, the only way for a caller's thread to encode anything: it may

@@ -1,11 +1,13 @@
-"""Entries and items as the stages' tests need them."""
+"""Snapshots, entries and items as the stages' tests need them."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any
 
-from raindrop_logging._pipeline.entries import Entry, Item, Source
+import msgspec
+
+from raindrop_logging._pipeline.entries import Entry, ErrorText, Item, Snapshot, Source
 from raindrop_logging.vocabulary import STRUCTS, RecordType
 from raindrop_logging.wire import Lane
 
@@ -22,3 +24,8 @@ def entry(record_type: RecordType, event_id: str = "e1", *, at: float = 1_700_00
 def item(lane: Lane, body: bytes = b"{}", key: str | None = None, *, ai: bool = False) -> Item:
     """An item that speaks for one record."""
     return Item(lane, body, key, 1, SOURCE, ai)
+
+
+def snapshot(bits: int, word: str | None = "ai", *, error: ErrorText | None = None, **fields: Any) -> Snapshot:
+    """A snapshot of 400 bytes with these fields in its block."""
+    return Snapshot(0.0, bits, msgspec.msgpack.encode(fields), word, None, error, SOURCE, 400)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from raindrop_logging._pipeline.assembler import Assembler
-from raindrop_logging._pipeline.entries import Told
+from raindrop_logging._pipeline.entries import Entry, Told
 from raindrop_logging.vocabulary import Attachment
 from raindrop_logging.wire import Lane
 from tests.stages.entries_made import entry
@@ -207,3 +209,138 @@ def test_the_time_to_live_is_a_time_to_wake_for() -> None:
     stage.feed(entry("begin", user_id="u", event="run"), 0.0)
     stage.tick(1.0)
     assert stage.next_due() == 10.0
+
+
+# ---- what is on disk, and what was read back from it
+
+
+def _bits(entries: list[Entry]) -> tuple[int, ...]:
+    return tuple(one.bits for one in entries)
+
+
+def test_a_record_alone_names_itself() -> None:
+    """An event, a user, a span and a signal each settle their own record."""
+    stage = _assembler(on_disk=True)
+    for made in (
+        entry("ai", user_id="u", event="run", output="o"),
+        entry("identify", user_id="u", traits={}),
+        entry("span", kind="tool", name="t"),
+        entry("signal", name="s"),
+    ):
+        (told,) = stage.feed(made, 0.0)
+        assert told.idents == (made.bits,)
+
+
+def test_a_pending_partial_settles_nothing_and_the_final_all() -> None:
+    """Until its final is delivered an interaction has to be whole on disk, for another process to put together."""
+    stage = _assembler(on_disk=True)
+    entries = [entry("begin", user_id="u", event="run"), entry("update", model="m"), entry("finish", output="o")]
+    stage.feed(entries[0], 0.0)
+    stage.feed(entries[1], 0.1)
+    (pending,) = stage.tick(1.1)
+    (drained, *_) = [*stage.feed(entry("update", "other", user_id="u", event="run"), 1.2), *stage.drain()]
+    (final,) = stage.feed(entries[2], 1.3)
+    assert (pending.idents, drained.idents) == ((), ())
+    assert final.idents == _bits(entries)
+
+
+def test_a_short_interaction_settles_all_of_its_records() -> None:
+    """One complete event speaks for begin, change and finish; a signal that waited for it speaks for itself."""
+    stage = _assembler(on_disk=True)
+    entries = [entry("begin", user_id="u", event="run", input="q"), entry("finish", output="o")]
+    signal = entry("signal", name="s")
+    told = [*stage.feed(entries[0], 0.0), *stage.feed(signal, 0.1), *stage.feed(entries[1], 0.2)]
+    assert [one.idents for one in told] == [_bits(entries), (signal.bits,)]
+
+
+def test_what_comes_after_the_end_settles_itself() -> None:
+    """A revision is delivered for itself."""
+    stage = _assembler(on_disk=True)
+    stage.feed(entry("begin", user_id="u", event="run"), 0.0)
+    stage.feed(entry("finish", output="o"), 0.1)
+    late = entry("update", properties={"a": 1})
+    (told,) = stage.feed(late, 0.2)
+    assert told.idents == (late.bits,)
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["unsent", "sent"])
+def test_who_is_let_go_settles_all(sent: bool) -> None:
+    """Evicted or expired, an interaction goes out a last time as it stands, with all that is kept of it."""
+    stage = _assembler(on_disk=True, ttl=10.0, max_open=1)
+    first = [entry("begin", "a", user_id="u", event="run"), entry("update", "a", model="m")]
+    for made in first:
+        stage.feed(made, 0.0)
+    if sent:
+        stage.tick(1.0)
+    second = entry("begin", "b", user_id="u", event="run")
+    (evicted,) = stage.feed(second, 2.0)
+    assert (evicted.event_id, evicted.pending, evicted.idents) == ("a", True, _bits(first))
+    if sent:
+        stage.tick(3.0)
+    (expired,) = stage.tick(12.0)
+    assert (expired.event_id, expired.idents, len(stage)) == ("b", (second.bits,), 0)
+
+
+def test_without_a_disk_an_interaction_holds_no_idents() -> None:
+    """What is kept nowhere needs no settling: a long interaction does not grow by its records' numbers."""
+    stage = _assembler()
+    stage.feed(entry("begin", user_id="u", event="run", input="q"), 0.0)
+    (told,) = stage.feed(entry("finish", output="o"), 0.1)
+    assert told.idents == ()
+
+
+def test_an_interaction_that_was_read_back_is_never_pending() -> None:
+    """Its final may have arrived already, so nothing of it is told before all was read, whatever asks."""
+    stage = _assembler(on_disk=True)
+    assert stage.feed(entry("begin", user_id="u", event="run", input="q"), 0.0, replayed=True) == []
+    assert stage.feed(entry("update", model="m"), 0.1, replayed=True) == []
+    assert stage.tick(99.0) == []
+    assert stage.drain() == []
+    assert stage.next_due() == 0.1 + 3600.0
+    assert stage.records == 2
+
+
+def test_a_finish_that_is_read_back_ends_it_as_ever() -> None:
+    """Begun and finished before the process ended, it is the same complete event."""
+    stage = _assembler(on_disk=True)
+    entries = [entry("begin", user_id="u", event="run", input="q"), entry("finish", output="o")]
+    stage.feed(entries[0], 0.0, replayed=True)
+    (told,) = stage.feed(entries[1], 0.1, replayed=True)
+    assert (told.lane, told.pending, told.idents) == (Lane.EVENTS, None, _bits(entries))
+
+
+def test_once_all_was_read_what_is_open_is_let_go() -> None:
+    """Nobody will finish it: it goes out as it stands, its signals behind it, and all of it is settled."""
+    stage = _assembler(on_disk=True)
+    entries = [entry("begin", user_id="u", event="run", input="q"), entry("update", model="m")]
+    signal = entry("signal", name="s")
+    for made in (*entries, signal):
+        assert stage.feed(made, 0.0, replayed=True) == []
+    told = stage.let_go("e1")
+    assert [(one.lane, one.pending, one.idents) for one in told] == [
+        (Lane.PARTIALS, True, _bits(entries)),
+        (Lane.SIGNALS, None, (signal.bits,)),
+    ]
+    assert (told[0].block.input, told[0].block.model) == ("q", "m")
+    assert (len(stage), stage.records, stage.let_go("e1")) == (0, 0, [])
+
+
+def test_an_interaction_of_this_process_is_not_let_go_by_what_was_read() -> None:
+    """Records of an earlier process join one that is open here, and it stays open."""
+    stage = _assembler(on_disk=True)
+    own, read = entry("begin", user_id="u", event="run"), entry("update", model="m")
+    stage.feed(own, 0.0)
+    stage.feed(read, 0.1, replayed=True)
+    assert stage.let_go("e1") == []
+    assert stage.let_go("unknown") == []
+    (final,) = stage.feed(entry("finish", output="o"), 0.2)
+    assert set(final.idents) > {own.bits, read.bits}
+
+
+def test_a_finish_that_was_refused_ends_its_interaction_as_it_stands() -> None:
+    """Nothing else will come: what there is goes out as final, and is settled."""
+    stage = _assembler(on_disk=True)
+    begun = entry("begin", user_id="u", event="run")
+    stage.feed(begun, 0.0)
+    (told,) = stage.end("e1")
+    assert (told.pending, told.idents, stage.end("e1")) == (False, (begun.bits,), [])
