@@ -39,7 +39,7 @@ def say(event): log.info("ai", extra=raindrop_logging.extra.ai(user_id="u", even
 def tell(word): os.write(1, f"{word}\\n".encode())
 def ready():
     tell("ready")
-    while True: time.sleep(60)
+    while True: time.sleep(0.05)  # a signal that comes just before a sleep would wait for its end
 """
 """What each service starts with; its batches wait for a minute, so that only a drain sends them."""
 
@@ -361,7 +361,7 @@ def test_a_signal_sent_by_a_thread_is_answered_on_the_main_one(recorder: Recorde
             together.wait()
             os.kill(os.getpid(), signal.SIGTERM)
         for _ in range(4): threading.Thread(target=end).start()
-        while True: time.sleep(60)
+        while True: time.sleep(0.05)  # a signal that comes just before a sleep would wait for its end
     """
     with service(recorder, body) as running:
         status, said = running.ends()

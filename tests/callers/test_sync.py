@@ -237,7 +237,7 @@ import logging, os, signal, sys, time
 import raindrop_logging
 endpoint, directory = sys.argv[1:3]
 disk = {"spool_dir": directory, "durability": sys.argv[3]} if len(sys.argv) > 3 else {}
-handler = raindrop_logging.RaindropHandler(write_key="k", endpoint=endpoint, mode="sync", shutdown_timeout=1.0, **disk)
+handler = raindrop_logging.RaindropHandler(write_key="k", endpoint=endpoint, mode="sync", shutdown_timeout=4.0, **disk)
 logging.basicConfig(level="INFO", handlers=[handler])
 log = logging.getLogger("shop")
 def say(number): log.info("event", extra={"raindrop": {"user_id": "u", "event": f"e{number}"}})
