@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -80,6 +79,8 @@ class RaindropHandler(logging.Handler):
             if isinstance(passed, logging.LogRecord):  # since 3.12 a filter may put another record in its place
                 record = passed
                 block = record.__dict__.get(BLOCK_KEY)
+                if block is None:
+                    return False
         try:
             return self._capture(record, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
@@ -92,9 +93,7 @@ class RaindropHandler(logging.Handler):
     def _capture(self, record: logging.LogRecord, block: Any) -> bool:
         """Take the record, unless it was taken before; what may fail comes before it is counted."""
         pipeline = self._pipeline
-        if pipeline.pid != os.getpid():  # a fork that ran no hooks, such as uWSGI's
-            identifiers.reseed()
-            pipeline.after_fork()
+        pipeline.settle_in()
         fields = record.__dict__
         stamp = fields.get(STAMP_KEY)
         if stamp.__class__ is not tuple or not stamp:

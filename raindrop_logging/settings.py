@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, TypedDict
@@ -348,8 +349,10 @@ _PROXY = re.compile(r"(?:https?|socks5h?)://[^\s/?#]+/?", re.IGNORECASE)
 
 
 def _proxy(key: str, value: Any) -> Secret:
-    if not isinstance(value, str) or not _PROXY.fullmatch(value.strip()):
+    if not isinstance(value, str) or not _PROXY.fullmatch(value.strip()) or not _has_good_host(value.strip()):
         _refuse(key, value, "it must be an address such as http://proxy.example:3128, with http, https or socks5")
+    if value.strip().lower().startswith("socks5") and find_spec("socksio") is None:
+        _refuse(key, value, "a SOCKS proxy needs the library socksio: pip install 'httpx[socks]'")
     return Secret(value.strip())  # it may hold a user and a password
 
 

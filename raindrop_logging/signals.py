@@ -21,12 +21,18 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Final
 
-from raindrop_logging._pipeline.registry import LONGEST_WAIT, flush, pipelines, shutdown
+from raindrop_logging._pipeline.registry import LONGEST_WAIT, end, flush, pipelines, shutdown
 from raindrop_logging._pipeline.stats import FlushResult
 from raindrop_logging.errors import RaindropLoggingError
 
 _GRACE_SECONDS: Final = 0.25
 """For the drain to say, beyond the time that it may take to send, what was lost."""
+
+_SURVIVED: Final = {
+    getattr(signal, name, None)
+    for name in ("SIGCHLD", "SIGCONT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGWINCH", "SIGINFO")
+}
+"""Signals that by default end no process."""
 
 _Previous = Callable[[int, FrameType | None], Any] | int | signal.Handlers
 
@@ -35,7 +41,7 @@ class _Running:
     """The one signal that is being answered in this process, if any: others that come meanwhile do not drain again."""
 
     def __init__(self) -> None:
-        self.is_answered = False
+        self.answering = 0  # the process that does; a child of it answers its own signals
         self.drained: SimpleQueue[None] = SimpleQueue()
 
 
@@ -57,16 +63,22 @@ class _Answer:
         if spawn is not None:
             spawn(self, signum, frame)
             return
-        if _running.is_answered:
+        if _running.answering == os.getpid():
             _running.drained.put(None)  # a second signal: whoever waits does so no longer
             self._as_before(signum, frame)
             return
-        _running.is_answered = True
+        _running.answering = os.getpid()
         try:
-            _drain(flush if self._previous == signal.SIG_IGN else shutdown)
+            _drain(self._end(signum))
             self._as_before(signum, frame)
         finally:
-            _running.is_answered = False
+            _running.answering = 0
+
+    def _end(self, signum: int) -> Callable[[], FlushResult]:
+        """How to drain: for good where the process dies by the signal, else so that it can go on."""
+        if self._previous == signal.SIG_IGN or (self._previous == signal.SIG_DFL and signum in _SURVIVED):
+            return flush
+        return end if self._previous == signal.SIG_DFL else shutdown
 
     def _as_before(self, signum: int, frame: FrameType | None) -> None:
         if callable(self._previous):
@@ -123,18 +135,18 @@ def _spawn_of_hub() -> Callable[..., object] | None:
     return spawn
 
 
-def _drain(end: Callable[[], FlushResult]) -> None:
+def _drain(drain: Callable[[], FlushResult]) -> None:
     """Have a thread end or flush every pipeline, and wait for it as long as it may take."""
     allowed = max((pipeline.settings.shutdown_timeout for pipeline in pipelines()), default=0.0)
     drained = _running.drained = SimpleQueue()
     with suppress(RuntimeError):  # no thread starts any more: the hooks at exit have drained, or are about to
-        start_new_thread(_end, (end, drained))
+        start_new_thread(_ended, (drain, drained))
         with suppress(Empty):
             drained.get(timeout=min(allowed, LONGEST_WAIT) + _GRACE_SECONDS)
 
 
-def _end(end: Callable[[], FlushResult], drained: SimpleQueue[None]) -> None:
+def _ended(drain: Callable[[], FlushResult], drained: SimpleQueue[None]) -> None:
     try:
-        end()
+        drain()
     finally:
         drained.put(None)

@@ -107,8 +107,8 @@ def test_several_handlers_share_the_time_of_one_exit(recorder: Recorder) -> None
         say(1)
         started = time.monotonic()
         from raindrop_logging._pipeline import registry
-        atexit.unregister(registry._at_exit)
-        registry._at_exit()
+        atexit.unregister(registry.end)
+        registry.end()
         print(time.monotonic() - started)
         """,
     )

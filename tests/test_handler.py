@@ -534,3 +534,19 @@ def test_a_handler_that_replaces_an_equal_one_record_by_record_loses_none(record
         del handler
     assert raindrop_logging.flush(5)
     assert len({item["event_id"] for item in recorder.items("events/track")}) == 300
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="since 3.12 a filter may put another record in its place")
+def test_a_filter_that_takes_the_block_away_takes_the_record_away(recorder: Recorder) -> None:
+    """The record that a filter puts in the place of one decides: without a block it is none of ours."""
+
+    def without(record: logging.LogRecord) -> logging.LogRecord:
+        plain = logging.makeLogRecord(record.__dict__)
+        del plain.__dict__["raindrop"]
+        return plain
+
+    handler = attach(recorder.endpoint)
+    handler.addFilter(without)  # type: ignore[arg-type]  # typed as of 3.12
+    say({"type": "event", "user_id": "u", "event": "e"})
+    assert handler.flush(10.0)
+    assert (handler.stats().accepted, recorder.requests) == (0, [])

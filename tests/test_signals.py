@@ -19,6 +19,7 @@ from tests.wire.recorder import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.wire.recorder import Recorder
 
@@ -455,3 +456,59 @@ def test_what_cannot_be_handled_is_refused_by_name() -> None:
     """SIGKILL has no handler, and the error names it."""
     with pytest.raises(raindrop_logging.RaindropLoggingError, match="SIGKILL cannot be handled"):
         raindrop_logging.install_signal_handlers(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("keys", ["", ', spool_dir=sys.argv[3], durability="spill"'], ids=["memory", "spill"])
+def test_what_other_threads_log_during_the_drain_is_sent_or_kept(recorder: Recorder, tmp_path: Path, keys: str) -> None:
+    """A worker goes on while a slow server answers: of what its calls have returned, all is there, or told as lost."""
+    program = textwrap.dedent(SERVICE).replace("upload_interval=60", f"upload_interval=60{keys}") + textwrap.dedent("""
+        def work():
+            for number in range(10 ** 9):
+                say(number)
+                os.write(1, b"%d\\n" % number)
+                time.sleep(0.01)
+        install_signal_handlers()
+        threading.Thread(target=work, daemon=True).start()
+        while True: time.sleep(0.05)
+    """)
+    gate = threading.Event()
+    recorder.script(Answer(gate=gate))
+    command = [sys.executable, "-c", program, recorder.endpoint, "5.0", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != b"20\n":
+            pass
+        process.send_signal(signal.SIGTERM)
+        threading.Timer(0.3, gate.set).start()
+        said, told = process.communicate(timeout=PATIENCE)
+    returned = 20 + said.count(b"\n")
+    arrived = set(_events(recorder))
+    if keys:
+        subprocess.run([*command[:2], textwrap.dedent(SERVICE).replace("=60", f"=60{keys}"), *command[3:]], check=True)
+        arrived |= set(_events(recorder))
+    missing = {str(number) for number in range(returned)} - arrived
+    assert len(missing) <= 1, (missing, told)
+
+
+def test_a_child_that_the_previous_handler_forks_answers_its_own_signals(recorder: Recorder) -> None:
+    """A handler that reloads by forking: the child drains when it is told to end, though its parent was answering."""
+    body = """
+        def reload(signum, frame):
+            if os.fork() == 0:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                install_signal_handlers()
+                say("child")
+                os.kill(os.getpid(), signal.SIGTERM)
+                os._exit(1)
+            os.wait()
+            os._exit(0)
+        signal.signal(signal.SIGTERM, reload)
+        import warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        install_signal_handlers()
+        ready()
+    """
+    with service(recorder, body) as running:
+        running.gets(signal.SIGTERM)
+        assert running.ends()[0] == 0
+    assert _events(recorder) == ["child"]

@@ -21,6 +21,9 @@ from raindrop_logging.identifiers import uuid_text
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
 
+_BEHIND_SECONDS = 0.1
+"""The least time until a pending partial is looked at again that was not made for want of room."""
+
 _SCALARS = ("user_id", "event", "input", "output", "model", "convo_id")
 
 
@@ -126,10 +129,9 @@ class Assembler:
         interaction = self._open.get(event_id)
         return [] if interaction is None else self._ended(interaction)
 
-    def let_go(self, event_id: str) -> list[Told]:
-        """Have an interaction that was read back go out as it stands, if it is still open; nobody will finish it."""
-        interaction = self._open.get(event_id)
-        return self._let_go(interaction) if interaction is not None and interaction.quiet else []
+    def let_go(self) -> list[Told]:
+        """Have what was read back and is still open go out as it stands: nobody will finish it."""
+        return [told for one in list(self._open.values()) if one.quiet for told in self._let_go(one)]
 
     def tick(self, now: float, *, behind: bool = False) -> list[Told]:
         """What is due at this time; ``behind`` leaves pending partials for later, since finals come first."""
@@ -139,7 +141,7 @@ class Assembler:
             if interaction.due != due:
                 continue
             if behind:
-                self._schedule(interaction, now)
+                self._schedule(interaction, now + max(_BEHIND_SECONDS - self._interval, 0.0))
             else:
                 told += self._pending(interaction)
         return told
@@ -214,6 +216,7 @@ class Assembler:
         _absorb(interaction.block, entry.block)
         _absorb(interaction.fresh, entry.block)
         interaction.attached += _attached(entry)
+        interaction.quiet = interaction.quiet and self._replaying  # a live record: it goes on in this process
         if interaction.quiet and entry.timestamp - interaction.began >= self._interval:
             interaction.sent = True  # the process that logged it has had the time for a partial
         interaction.records += 1

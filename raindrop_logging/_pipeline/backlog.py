@@ -112,8 +112,9 @@ class Backlog:
 
     def _read_own(self, lane: Lane, own: Stream) -> Portion | None:
         """What this process has put there for a lane; what somebody has destroyed of it waits no longer."""
-        frames = own.read(PORTION_BYTES) if self._kept[lane] else []
-        portion = self._portion(own, frames)
+        if not self._kept[lane]:
+            return None
+        portion = self._portion(own, own.read(PORTION_BYTES))
         left = self._kept[lane] - sum(item.records for item in portion.items)
         self._kept[lane] = left if own.unread else 0
         portion = replace(portion, damaged=left - self._kept[lane])

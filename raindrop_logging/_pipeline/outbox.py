@@ -177,17 +177,14 @@ class _LaneQueue:
 
     @property
     def first(self) -> Attempt | None:
-        """The oldest that is ready."""
+        """The oldest that is ready; those given up meanwhile, wherever they stood, are passed over here."""
+        while self._heap and self._heap[0].ended:
+            heappop(self._heap)
         return self._heap[0] if self._heap else None
 
     def pop(self) -> None:
         self.ready -= 1
         heappop(self._heap)
-
-    def forget(self) -> None:
-        """Let go of those given up; they are the oldest, or become so."""
-        while self._heap and self._heap[0].ended:
-            heappop(self._heap)
 
 
 class Outbox:
@@ -405,7 +402,6 @@ class Outbox:
         lane = self._lanes[attempt.request.lane]
         lane.waiting -= not attempt.flying
         lane.ready -= not (attempt.flying or attempt.behind)
-        lane.forget()
         self._count(attempt, -1)
         for key in attempt.keys:
             self._step_out(attempt, key)

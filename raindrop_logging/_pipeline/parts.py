@@ -140,8 +140,9 @@ def shortest_interval(settings: Settings) -> float:
 
 def patience(settings: Settings) -> Patience:
     """How long to try. What a disk keeps does not expire: it waits there until the receiver takes it."""
-    budget = settings.retry_budget if settings.durability == "memory" else inf
-    return Patience(budget, settings.base_delay, settings.max_delay, settings.jitter, settings.max_attempts)
+    in_memory = settings.durability == "memory"
+    budget, most = (settings.retry_budget, settings.max_attempts) if in_memory else (inf, None)
+    return Patience(budget, settings.base_delay, settings.max_delay, settings.jitter, most)
 
 
 def primary(settings: Settings) -> Receiver:

@@ -123,12 +123,12 @@ def stats() -> Stats:
 
 
 @atexit.register
-def _at_exit() -> None:
-    """Registered when this module is imported, so that what user code registers later runs, and logs, before it.
+def end() -> FlushResult:
+    """Deliver at the end of the process; what is logged after it is delivered by the log call itself.
 
-    What is logged after it is delivered by the log call itself: no thread starts any more.
+    Registered when this module is imported, so that what user code registers later runs, and logs, before it.
     """
-    _all(lambda pipeline, left: pipeline.shutdown(left, final=True), None)
+    return _all(lambda pipeline, left: pipeline.shutdown(left, final=True), None)
 
 
 def _end_with_multiprocessing() -> None:
@@ -138,7 +138,7 @@ def _end_with_multiprocessing() -> None:
     if util is None or process is None or process.parent_process() is None or _registry.finalized_in == os.getpid():
         return
     _registry.finalized_in = os.getpid()
-    util.Finalize(None, _at_exit, exitpriority=_LAST)
+    util.Finalize(None, end, exitpriority=_LAST)
 
 
 _LAST = -1_000

@@ -412,8 +412,9 @@ class Sender:
         return "; start it with 'raindrop-logging workshop', or correct the address"
 
     def _masked(self, text: str) -> str:
-        key = self._receiver.write_key.reveal() if self._receiver.write_key is not None else ""
-        return text.replace(key, "***") if len(key) >= MIN_MASKED_CHARS else text
+        for secret in _secrets(self._receiver):
+            text = text.replace(secret, "***")
+        return text
 
 
 _REACHED = frozenset({"ReadError", "ReadTimeout", "RemoteProtocolError", "WriteError", "WriteTimeout"})
@@ -425,6 +426,14 @@ _HINTS = {
     "404": "check the address, which usually ends in /v1/",
     "405": "check the address, which usually ends in /v1/",
 }
+
+
+def _secrets(receiver: Receiver) -> list[str]:
+    """The write key, and what a proxy's address says of a user; short ones are made up."""
+    key = receiver.write_key.reveal() if receiver.write_key is not None else ""
+    user, at, _ = (receiver.proxy.reveal() if receiver.proxy is not None else "").rpartition("@")
+    said = user.partition("://")[2] if at else ""
+    return [secret for secret in (key, said, said.partition(":")[2]) if len(secret) >= MIN_MASKED_CHARS]
 
 
 def _headers(receiver: Receiver) -> dict[str, str]:

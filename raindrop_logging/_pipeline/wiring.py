@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from raindrop_logging._pipeline import parts
 from raindrop_logging._pipeline.backlog import LOGGED, Backlog, Portion
 from raindrop_logging._pipeline.encoder import as_final_partial
-from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Told
+from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Source, Told
 from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
@@ -31,7 +31,7 @@ from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
 from raindrop_logging.errors import SettingsError
-from raindrop_logging.identifiers import mint_bits
+from raindrop_logging.identifiers import mint_bits, reseed
 from raindrop_logging.redaction import read_redactor
 from raindrop_logging.settings import Settings
 from raindrop_logging.wire import Lane
@@ -86,12 +86,12 @@ class Pipeline:
         self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
         self._redactor = read_redactor(list(settings.redact) if isinstance(settings.redact, tuple) else settings.redact)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._settling = threading.Lock()
         self._build()
 
     def _build(self) -> None:
         """Join the stages in the order that a record meets them; called again in a child of fork."""
         settings = self.settings
-        self.pid = os.getpid()
         self.number = mint_bits(64)  # of this pipeline in this process, for the stamp on records it has captured
         self.ledger = Ledger()
         self.diagnostics = Diagnostics(self._clock)
@@ -104,13 +104,13 @@ class Pipeline:
         self._listener = Listener(self.queue, self, clock=self._clock, look_every=parts.shortest_interval(settings))
         self._told: dict[str, int] = {}
         self._portions = 0
-        self._read_back: set[str] = set()  # interactions of the stream that is being read back
         self._inline = settings.mode == "sync"
         self._delivering = threading.Lock()  # of `sync` mode
         self._working = threading.local()  # whether this thread is in here, with locks of the stages perhaps
         self._ends_at: float | None = None
         self._assembler = parts.assembler(settings)
         self._build_senders()
+        self.pid = os.getpid()
 
     def _build_senders(self, held: Iterable[Request] = ()) -> None:
         """The stages that hold what is encoded; built anew when a shutdown has ended them."""
@@ -172,6 +172,7 @@ class Pipeline:
             return
         with suppress(RecursionError):  # the next call starts it
             if self._inline:
+                self._started()
                 self._deliver()
             elif not self._listener.is_alive:
                 self._start()
@@ -223,6 +224,15 @@ class Pipeline:
         finally:
             del working.here
 
+    def settle_in(self) -> None:
+        """Start anew if this is a child of a fork that ran no hooks, such as uWSGI's."""
+        if self.pid == os.getpid():
+            return
+        with self._settling:
+            if self.pid != os.getpid():
+                reseed()
+                self.after_fork()
+
     def after_fork(self) -> None:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""
         try:
@@ -234,15 +244,28 @@ class Pipeline:
 
     def kick(self) -> None:
         """Have everything that was logged before now on its way, without waiting for it."""
+        self.settle_in()
         if self.stats().waiting and not self._inline:
             self._push(0.0)
 
     def flush(self, timeout: float) -> FlushResult:
         """Send everything logged before now; see `RaindropHandler.flush`."""
+        self.settle_in()
+        if self._is_interrupted:
+            return self._later()
         with self._at_work():
             result = self._flush(timeout)
         self._deliver_what_came_between()
         return result
+
+    @property
+    def _is_interrupted(self) -> bool:
+        """Whether this thread was delivering when a signal handler or a finalizer came in between."""
+        return self._inline and hasattr(self._working, "here")
+
+    def _later(self) -> FlushResult:
+        """What is said to one who came in between: it is sent once this thread goes on."""
+        return FlushResult(sent=0, left=self.stats().waiting, timed_out=True)
 
     def _deliver_what_came_between(self) -> None:
         """Where nobody else will: what a signal handler or a finalizer has logged on this thread meanwhile."""
@@ -278,6 +301,8 @@ class Pipeline:
             if not (self._push(deadline - self._clock()) and self._sent(deadline, last_try=last_try)):
                 return False
             now = self._read_so_far()
+            if self._clock() >= deadline:
+                return False
             if is_past and (now == before or (not now.more and now.portions == before.portions)):
                 return True
             before = now
@@ -291,8 +316,7 @@ class Pipeline:
         """Have the listener hand over what it has; where no thread can start any more, this one does its work."""
         _waits_for_no_program.here = True
         if self._inline:
-            self._listener.drain_inline()
-            return True
+            return self._listener.drain_inline(max(timeout, 0.0))
         return self._listener.push(timeout)
 
     def _sent(self, deadline: float, *, last_try: bool) -> bool:
@@ -316,6 +340,9 @@ class Pipeline:
         Records that others log meanwhile are no part of it: they keep the threads going, or start them anew; only at
         the ``final`` end of the process they have to be in time as well.
         """
+        self.settle_in()
+        if self._is_interrupted:
+            return self._later()
         with self._at_work():
             result = self._shut_down(timeout, final=final)
         self._deliver_what_came_between()
@@ -330,7 +357,7 @@ class Pipeline:
         self._inline = self._inline or final  # the senders that are built next have no threads
         newer = not final and not result.timed_out and self.stats().waiting > 0
         lost = 0 if newer else self._put_down(final=final)
-        self._tell_the_end(lost)
+        self._tell_the_end(lost, kept=0 if newer or self._spool is None else self.stats().waiting)
         if newer or (not final and self.queue.in_memory):
             if not self._inline:
                 self._listener.start()
@@ -390,10 +417,9 @@ class Pipeline:
             taken += 1
         return taken
 
-    def _tell_the_end(self, lost: int) -> None:
+    def _tell_the_end(self, lost: int, *, kept: int) -> None:
         if lost:
             self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
-        kept = 0 if self._spool is None else self.stats().waiting
         if kept:
             self.diagnostics.note("kept", "in spool_dir, for the next process to send", kept)
         self.diagnostics.tell(last_chance=True, wait=_TELL_SECONDS)
@@ -409,6 +435,7 @@ class Pipeline:
 
     def stats(self) -> Stats:
         """All figures now; see `Stats`."""
+        self.settle_in()
         waiting = len(self.queue) + self._assembler.records + self._batcher.records + self._primary.records
         if self._backlog is not None:
             waiting += self._backlog.records
@@ -433,8 +460,6 @@ class Pipeline:
             ready = [] if entry.ends is None else self._assembler.end(entry.ends)
         else:
             ready = self._assembler.feed(entry, now, replayed=replayed)
-            if replayed:
-                self._read_back.add(entry.event_id)
         for told in ready:
             self._send(told, now)
 
@@ -467,19 +492,28 @@ class Pipeline:
 
     def failed(self, snapshot: Snapshot | None, error: Exception) -> None:
         """Count a snapshot that broke a stage, and say so."""
-        self.ledger.drop("internal", 0 if snapshot is None else 1)
-        if snapshot is not None:
-            self._confirm((snapshot.bits,))
-        where = "" if snapshot is None else f" on a record of {snapshot.source}"
+        if snapshot is None:
+            self._broke(error, 0, (), None)
+        else:
+            self._broke(error, 1, (snapshot.bits,), snapshot.source)
+
+    def _broke(self, error: Exception, records: int, idents: Iterable[int], source: Source | None) -> None:
+        self.ledger.drop("internal", records)
+        self._confirm(idents)
+        where = "" if source is None else f" on a record of {source}"
         said = f"{type(error).__name__}: {error}" if self.settings.debug else type(error).__name__
-        self.diagnostics.note("internal", f"{said}{where}; please report it")
+        self.diagnostics.note("internal", f"{said}{where}; please report it", records)
 
     def is_behind(self) -> bool:
         """Whether the sender has all it can hold."""
         return self._primary.is_full
 
     def _send(self, told: Told, now: float) -> None:
-        item = self._encoder.encode(told)
+        try:
+            item = self._encoder.encode(told)
+        except Exception as error:  # noqa: BLE001 -- a fault of ours costs what it struck, and not what comes with it
+            self._broke(error, told.records, told.idents, told.source)
+            return
         if isinstance(item, Refusal):
             self._refused(item, told.idents)
             return
@@ -533,8 +567,7 @@ class Pipeline:
             for item in portion.items:
                 self._batch(item, now)
         if portion.ended:
-            left, self._read_back = self._read_back, set()
-            for told in chain.from_iterable(map(self._assembler.let_go, sorted(left))):
+            for told in self._assembler.let_go():
                 self._send(told, now)
 
     def _resubmit(self, items: Iterable[Item], now: float) -> None:

@@ -372,3 +372,45 @@ def test_a_frozen_process_goes_on_where_it_was(recorder: Recorder, tmp_path: Pat
         process.kill()
     assert (process.returncode, errors) == (0, "")
     assert _events(recorder) == ["e1", "e2"]
+
+
+@pytest.mark.parametrize("durability", [[], ["journal"]], ids=["memory", "journal"])
+def test_a_flush_in_a_signal_handler_never_hangs(durability: list[str], recorder: Recorder, tmp_path: Path) -> None:
+    """It comes while this thread delivers: it answers at once, and what it logged goes out when that goes on."""
+    body = """
+    import time
+    rung = 0
+    def ring(_number, _frame):
+        global rung
+        rung += 1
+        say(f"s{rung}")
+        raindrop_logging.flush(1.0)
+    signal.signal(signal.SIGALRM, ring)
+    say("first")
+    signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+    number = 0
+    until = time.monotonic() + 2.0
+    while time.monotonic() < until:
+        number += 1
+        say(number)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    raindrop_logging.flush(10.0)
+    print(rung, number, raindrop_logging.stats().waiting)
+    """
+    rung, number, waiting = map(int, _run(recorder, tmp_path, body, *durability).split())
+    assert (rung > 10, waiting) == (True, 0)
+    assert len(set(_events(recorder))) == 1 + rung + number
+
+
+def test_a_child_of_multiprocessing_keeps_nothing_back(recorder: Recorder, tmp_path: Path) -> None:
+    """It ends without Python's own exit, and an interaction that is open there is sent all the same."""
+    body = """
+    import multiprocessing
+    def work(): log.info("begin", extra={"raindrop": {"event_id": "i", "user_id": "u", "event": "run", "input": "q"}})
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    child.join()
+    """
+    _run(recorder, tmp_path, body)
+    (partial,) = recorder.bodies("events/track_partial")
+    assert (partial["event_id"], partial["is_pending"]) == ("i", True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults import faulty_server as faults
 from tests.wire.harness import diagnostics
 
 if TYPE_CHECKING:
@@ -36,3 +37,17 @@ def test_ten_seconds_without_a_server_lose_nothing(server: FaultyServer, service
     assert {event_id for event_id, bodies in found.items() if len(set(bodies)) > 1} == set()
     assert (service.counts().delivered, service.counts().dropped) == (1_200, {})
     assert [line.count("is not available (") for line in heard.lines] == [1]
+
+
+def test_a_disk_keeps_what_any_number_of_attempts_could_not_send(
+    server: FaultyServer, service: Service, durability: dict[str, Any]
+) -> None:
+    """`max_attempts` and `retry_budget` are of memory alone: what is on disk goes once the server is back."""
+    server.default = faults.status(503)
+    service.starts(max_attempts=2, retry_budget=0.2)
+    service.says("e")
+    server.wait_for("more attempts than that", lambda: len(server.requests) >= 2 + 2 * bool(durability))
+    server.default = faults.status(200)
+    assert service.flushes()
+    counts = service.counts()
+    assert (counts.delivered, counts.dropped) == ((1, {}) if durability else (0, {"expired": 1}))

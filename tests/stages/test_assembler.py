@@ -316,13 +316,13 @@ def test_once_all_was_read_what_is_open_is_let_go() -> None:
     signal = entry("signal", name="s")
     for made in (*entries, signal):
         assert stage.feed(made, 0.0, replayed=True) == []
-    told = stage.let_go("e1")
+    told = stage.let_go()
     assert [(one.lane, one.pending, one.idents) for one in told] == [
         (Lane.PARTIALS, True, _bits(entries)),
         (Lane.SIGNALS, None, (signal.bits,)),
     ]
     assert (told[0].block.input, told[0].block.model) == ("q", "m")
-    assert (len(stage), stage.records, stage.let_go("e1")) == (0, 0, [])
+    assert (len(stage), stage.records, stage.let_go()) == (0, 0, [])
 
 
 def test_an_interaction_of_this_process_is_not_let_go_by_what_was_read() -> None:
@@ -331,10 +331,32 @@ def test_an_interaction_of_this_process_is_not_let_go_by_what_was_read() -> None
     own, read = entry("begin", user_id="u", event="run"), entry("update", model="m")
     stage.feed(own, 0.0)
     stage.feed(read, 0.1, replayed=True)
-    assert stage.let_go("e1") == []
-    assert stage.let_go("unknown") == []
+    assert stage.let_go() == []
     (final,) = stage.feed(entry("finish", output="o"), 0.2)
     assert set(final.idents) > {own.bits, read.bits}
+
+
+def test_what_was_read_back_goes_on_here_once_a_record_of_this_process_joins() -> None:
+    """Somebody has resumed it: it stays open, says what is pending as ever, and its finish settles all of it."""
+    stage = _assembler(on_disk=True)
+    read, own = entry("begin", user_id="u", event="run"), entry("update", model="m")
+    stage.feed(read, 0.0, replayed=True)
+    stage.feed(own, 0.1)
+    assert stage.let_go() == []
+    assert [one.pending for one in stage.tick(99.0)] == [True]
+    (final,) = stage.feed(entry("finish", output="o"), 100.0)
+    assert set(final.idents) > {read.bits, own.bits}
+
+
+def test_a_busy_sender_is_looked_at_again_later_whatever_the_interval() -> None:
+    """With an interval of none, what is left for later is due later, and not at once and for ever."""
+    stage = _assembler(interval=0.0)
+    stage.feed(entry("begin", user_id="u", event="run"), 0.0)
+    assert stage.tick(1.0, behind=True) == []
+    due = stage.next_due()
+    assert due is not None
+    assert due > 1.0
+    assert len(stage.tick(due)) == 1
 
 
 def test_a_finish_that_was_refused_ends_its_interaction_as_it_stands() -> None:

@@ -371,3 +371,20 @@ def test_a_lane_that_is_down_takes_no_room_from_the_others() -> None:
     alone.settle(_taken(alone), Verdict.SETUP_REFUSED, 1.0)
     _fill(alone, Lane.TRACES, MAX_REQUESTS)
     assert alone.is_full
+
+
+def test_what_was_refused_as_a_whole_is_never_tried_again() -> None:
+    """Parts that were given up below an older request, which waits, are passed over when that one is through."""
+    stage = _outbox(Patience(300.0, 0.0, 0.0, 0.0, None))
+    stage.add(_events("old"))
+    stage.add(_events(*(f"e{number}" for number in range(500))))
+    old, refused = _taken(stage), 0
+    while (attempt := stage.take(0.0)) is not None and refused < 400:
+        if stage._open[2].tried == MAX_SPLIT_REQUESTS:
+            assert stage.settle(old, Verdict.LATER, 0.0) == Settled()
+        refused += len(stage.settle(attempt, Verdict.DATA_REFUSED, 0.0).refused)
+    assert refused == 500
+    assert attempt is not None
+    assert attempt.request == _events("old")
+    assert stage.settle(attempt, Verdict.DELIVERED, 0.0).delivered
+    assert (stage.take(0.0), len(stage), stage.records, stage.ready(0.0)) == (None, 0, 0, 0)
