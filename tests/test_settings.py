@@ -56,6 +56,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"durability": "jornal"}, "did you mean 'journal'?"),
     ({"spool_dir": ""}, "'spool_dir' is '': it must be a text"),
     ({"spool_max_bytes": "much"}, "a text such as '64 MiB'"),
+    ({"proxy": "http://user:password"}, "'proxy' is (not shown): it must be an address such as"),
     ({"redact": ["email"]}, "did you mean 'emails'?"),
     ({"redact": "nowhere:redact"}, "'redact' is 'nowhere:redact': importing it failed"),
     ({"breadcrumbs": {"level": "INFO"}}, "breadcrumbs is not in this version yet"),

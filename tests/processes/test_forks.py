@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.processes.children import DURABILITIES, Child, each_once, keys_of, run, wait_until
+from tests.wire.recorder import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,3 +135,24 @@ def test_children_that_live_on_deliver(recorder: Recorder, tmp_path: Path, durab
         wait_until(lambda: len(recorder.items("events/track")) >= len(expected))
         assert child.lines == []
     assert sorted(each_once(recorder)) == sorted(expected)
+
+
+def test_a_fork_that_runs_no_hooks_leaves_nothing_of_the_parents_to_the_child(recorder: Recorder) -> None:
+    """As under uWSGI: a child that logs nothing has nothing to wait for, though its parent's server hangs."""
+    recorder.default = Answer(gate=threading.Event())
+    program = """
+import ctypes, logging, os, sys, time
+import raindrop_logging
+logging.basicConfig(level="INFO", handlers=[
+    raindrop_logging.RaindropHandler(write_key="k", endpoint=sys.argv[1], upload_size=1, shutdown_timeout=0.5)])
+logging.getLogger("shop").info("ai", extra=raindrop_logging.extra.ai(user_id="u", event="e", input="q"))
+if ctypes.PyDLL(None).fork() == 0:
+    result, stats = raindrop_logging.flush(30.0), raindrop_logging.stats()
+    print(result.left, result.timed_out, stats.accepted, flush=True)
+    os._exit(0)
+os.wait()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, recorder.endpoint], capture_output=True, text=True, timeout=40, check=True
+    )
+    assert ended.stdout == "0 False 0\n"
