@@ -157,11 +157,6 @@ class Sender:
             return self._outbox.records
 
     @property
-    def nbytes(self) -> int:
-        """Bytes not settled yet."""
-        return self._outbox.nbytes
-
-    @property
     def requests(self) -> int:
         """Requests not settled yet."""
         return len(self._outbox)

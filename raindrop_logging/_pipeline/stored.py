@@ -7,7 +7,6 @@ Touches: nothing (pure)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -66,7 +65,7 @@ def snapshot_bytes(snapshot: Snapshot) -> bytes:
             snapshot.created,
             snapshot.block,
             snapshot.word,
-            _plain(scope),
+            None if scope is None else dict(scope),
             None if error is None else _Failure(error.type, error.message, error.stack),
             _place(snapshot.source),
             snapshot.nbytes,
@@ -108,7 +107,3 @@ def _place(source: Source) -> _Place:
 
 def _source(place: _Place) -> Source:
     return Source(place.logger, place.path, place.line)
-
-
-def _plain(scope: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if scope is None else dict(scope)

@@ -26,7 +26,7 @@ from raindrop_logging._pipeline.encoder import as_final_partial
 from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Source, Told
 from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.listener import Listener
-from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
+from raindrop_logging._pipeline.outbox import Outbox, Settled, Verdict
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Trouble
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
@@ -132,10 +132,9 @@ class Pipeline:
         self._mirror = None if mirror is None else self._mirror_sender(mirror)
 
     def _mirror_sender(self, receiver: Receiver) -> Sender:
-        patience: Patience = parts.MIRROR_PATIENCE
         return Sender(
             receiver,
-            Outbox(patience, self._random),
+            Outbox(parts.MIRROR_PATIENCE, self._random),
             clock=self._clock,
             settled=self._mirrored,
             trouble=lambda _: None,  # what the mirror does not take is seen in `Stats.mirrored` alone
@@ -269,9 +268,8 @@ class Pipeline:
 
     def _deliver_what_came_between(self) -> None:
         """Where nobody else will: what a signal handler or a finalizer has logged on this thread meanwhile."""
-        left = (
-            len(self.queue) if self._ends_at is None else self.queue.in_memory
-        )  # the end leaves on disk what is there
+        at_the_end = self._ends_at is not None  # which leaves on disk what is there
+        left = self.queue.in_memory if at_the_end else len(self.queue)
         if self._inline and left:
             self._deliver()
 
@@ -445,14 +443,9 @@ class Pipeline:
 
     # ---- the road; driven by the listener
 
-    def accept(self, snapshot: Snapshot, now: float) -> None:
-        """Carry one snapshot as far as it goes."""
-        if self._redactor is not None and self._spool is None:
-            snapshot = redacted(snapshot, self._redactor)
-        self._route(snapshot, now)
-
-    def _route(self, snapshot: Snapshot, now: float, *, replayed: bool = False) -> None:
-        if replayed and self._redactor is not None:  # the process that left it may not have redacted
+    def accept(self, snapshot: Snapshot, now: float, *, replayed: bool = False) -> None:
+        """Carry one snapshot as far as it goes; ``replayed`` where an earlier process left it, redacted or not."""
+        if self._redactor is not None and (replayed or self._spool is None):
             snapshot = redacted(snapshot, self._redactor)
         entry = self._router.route(snapshot)
         if isinstance(entry, Refusal):
@@ -558,7 +551,7 @@ class Pipeline:
         self._count_read_back(portion)
         for snapshot in portion.snapshots:
             try:
-                self._route(snapshot, now, replayed=True)
+                self.accept(snapshot, now, replayed=True)
             except Exception as error:  # noqa: BLE001 -- as in the listener: it costs this snapshot only
                 self.failed(snapshot, error)
         if portion.own:
