@@ -172,8 +172,8 @@ class Scope(Struct, frozen=True):
         return Scope(self.fields, turn, span, outer, outer.depth + 1)
 
 
-_NOWHERE: Final = Scope()
-_scope: ContextVar[Scope] = ContextVar("raindrop_scope", default=_NOWHERE)
+NOWHERE: Final = Scope()
+_scope: ContextVar[Scope] = ContextVar("raindrop_scope", default=NOWHERE)
 here: Final = _scope.get
 enter: Final = _scope.set
 """``here()`` is this context's `Scope`; ``enter(scope)`` makes another the current one until `leave`."""
@@ -199,7 +199,7 @@ def within(scope: Scope) -> Generator[None]:
 
 def current_scope() -> Mapping[str, Any] | None:
     """What a record made here may take: what is bound, the open span's ids, and under `ABOUT` the interaction's."""
-    scope = _scope.get()
+    scope = here()
     if scope.turn is None and scope.span is None:
         return scope.fields or None
     turn, span = scope.open()

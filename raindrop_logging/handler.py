@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from raindrop_logging._pipeline import registry
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
+from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
+from raindrop_logging.context import here as _here
 from raindrop_logging.plain import text_of
 from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
@@ -29,7 +32,29 @@ then the numbers of the pipelines that have captured it, so that none does twice
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
 
+_HEARD: set[str] = set()
+"""Names of loggers that were found to be others; at most so many, should names be made up."""
+
+_MOST_NAMES = 10_000
+
+
+def _stamped_again(stamp: Any, number: int) -> tuple[int, ...] | None:
+    """The stamp of a record that another pipeline has captured, with this one's number; None where it was this one."""
+    if type(stamp) is not tuple or not stamp:
+        return _mint(128), number
+    return None if number in stamp else (*stamp, number)
+
+
+def _is_heard(name: str) -> bool:
+    if name.partition(".")[0] in _NEVER_CAPTURED:
+        return False
+    if len(_HEARD) < _MOST_NAMES:
+        _HEARD.add(name)
+    return True
+
+
 _mint = identifiers.mint_bits
+_getpid = os.getpid
 
 
 class RaindropHandler(logging.Handler):
@@ -67,67 +92,78 @@ class RaindropHandler(logging.Handler):
         self._silence = self._pipeline.silence
         self._warned = False
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Capture the record if it holds a block and passes the handler's filters; no lock is taken."""
-        block = record.__dict__.get(BLOCK_KEY)
+    def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901 -- every call less is a faster log call
+        """Capture the record if it holds a block, passes the handler's filters and was not captured before.
+
+        No lock is taken, and what may fail comes before the record is counted.
+        """
+        fields = record.__dict__
+        block = fields.get(BLOCK_KEY)
         if block is None:
             return False
         if self.filters:
-            passed: Any = self.filter(record)
-            if not passed:
+            passed = self._passed(record)
+            if passed is None:
                 return False
-            if isinstance(passed, logging.LogRecord):  # since 3.12 a filter may put another record in its place
-                record = passed
-                block = record.__dict__.get(BLOCK_KEY)
-                if block is None:
-                    return False
+            record, block = passed
+            fields = record.__dict__
+        pipeline = self._pipeline
         try:
-            return self._capture(record, block)
+            if (pipeline.pid != _getpid() or fields["name"] not in _HEARD) and not self._may_take(record):
+                return False
+            stamp = fields.get(STAMP_KEY)
+            stamp = (_mint(128), pipeline.number) if stamp is None else _stamped_again(stamp, pipeline.number)
+            if stamp is None:
+                return True
+            if self._silence is not None:
+                return self._unheard(fields, stamp, self._silence)
+            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
-            return self._capture_by_hand(record, block)
+            return self._handle_mended(record)
+        pipeline.accepted()
+        try:
+            fields[STAMP_KEY] = stamp
+            pipeline.put(snapshot)
+        except Exception:  # noqa: BLE001 -- the caller's stack ends there; the record was counted, so this is its end
+            pipeline.ledger.uncaptured.one()
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """As `handle`, for those who call it directly."""
         self.handle(record)
 
-    def _capture(self, record: logging.LogRecord, block: Any) -> bool:
-        """Take the record, unless it was taken before; what may fail comes before it is counted."""
-        pipeline = self._pipeline
-        pipeline.settle_in()
-        fields = record.__dict__
-        stamp = fields.get(STAMP_KEY)
-        if stamp.__class__ is not tuple or not stamp:
-            stamp = (_mint(128),)
-        if pipeline.number in stamp:
-            return True
-        if record.name.partition(".")[0] in _NEVER_CAPTURED:
-            return False
-        if self._silence is not None:
-            self._unheard(self._silence)
-        else:
-            snapshot = capture(record, block, current_scope(), stamp[0])
-            pipeline.ledger.accepted.one()
-            pipeline.put(snapshot)
-        fields[STAMP_KEY] = (*stamp, pipeline.number)
+    def _may_take(self, record: logging.LogRecord) -> bool:
+        """Settle in after a fork without hooks, and look at a logger's name for the first time."""
+        self._pipeline.settle_in()
+        return _is_heard(record.name)
+
+    def _passed(self, record: logging.LogRecord) -> tuple[logging.LogRecord, Any] | None:
+        """The record that the filters let through, with its block; since 3.12 it may be another one."""
+        passed: Any = True if type(record) is _MendedRecord else self.filter(record)
+        if isinstance(passed, logging.LogRecord):
+            record = passed
+        block = record.__dict__.get(BLOCK_KEY)
+        return None if not passed or block is None else (record, block)
+
+    def _handle_mended(self, record: logging.LogRecord) -> bool:
+        """Take a record that lacks what logging itself puts into every record."""
+        if type(record) is not _MendedRecord:
+            with suppress(Exception):  # counted below
+                return RaindropHandler.handle(self, _mended(record))
+        self._pipeline.accepted()
+        self._pipeline.ledger.uncaptured.one()
         return True
 
-    def _capture_by_hand(self, record: logging.LogRecord, block: Any) -> bool:
-        """Take a record that lacks what logging itself puts into every record."""
-        try:
-            return self._capture(_mended(record), block)
-        except Exception:  # noqa: BLE001 -- as in handle
-            self._pipeline.ledger.accepted.one()
-            self._pipeline.ledger.uncaptured.one()
-            return True
-
-    def _unheard(self, reason: str) -> None:
-        self._pipeline.ledger.accepted.one()
+    def _unheard(self, fields: dict[str, Any], stamp: tuple[int, ...], reason: str) -> bool:
+        fields[STAMP_KEY] = stamp
+        self._pipeline.accepted()
         self._pipeline.ledger.unheard.one()
         if reason != "no_destination" or self._warned:
-            return
+            return True
         self._warned = True
         with suppress(RuntimeError):  # at interpreter exit no thread can start any more
             threading.Thread(target=_say_unheard, name="raindrop-warning", daemon=True).start()
+        return True
 
     def flush(self, timeout: float | None = None) -> FlushResult:  # type: ignore[override]  # logging ignores what it returns
         """Send everything logged before now; interactions that are still open go out as pending.
@@ -196,11 +232,15 @@ def _holds_logging_lock() -> bool:
         return False
 
 
-def _mended(record: logging.LogRecord) -> logging.LogRecord:
+class _MendedRecord(logging.LogRecord):
     """A record made by hand, with what logging itself would have put into it."""
+
+
+def _mended(record: logging.LogRecord) -> _MendedRecord:
     usual = {"name": "root", "pathname": "", "lineno": 0, "created": time.time(), "msg": "", "exc_info": None}
     own = {key: value for key, value in record.__dict__.items() if value is not None and key != STAMP_KEY}
-    mended = logging.makeLogRecord({**usual, **own})
+    mended = _MendedRecord("", 0, "", 0, "", (), None)
+    mended.__dict__.update({**usual, **own})
     mended.name = text_of(mended.name, str)
     return mended
 

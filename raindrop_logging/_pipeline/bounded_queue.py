@@ -54,11 +54,14 @@ class BoundedQueue:
     Precious ones and chatter wait apart, each with its number, so that a full queue gives the oldest chatter up and
     the listener still takes all in the order they came.
 
+    ``attend`` is what starts a listener where none runs.
+
     ``nbytes`` is a bound, not an account: raised and lowered without a lock it may be off by a few records, so the
     listener sets it right whenever it has emptied the queue.
     """
 
     def __init__(self, bounds: Bounds, overflowed: Count) -> None:
+        self.attend: Callable[[], None] = _nobody
         self._chatter: deque[_Numbered] = deque()
         self._precious: deque[_Numbered] = deque()
         self._number = count().__next__
@@ -67,6 +70,8 @@ class BoundedQueue:
         self._asleep = False
         self._rung = False
         self.bounds = bounds
+        self._max_size, self._max_bytes = bounds.max_size, bounds.max_bytes
+        self._wake_size, self._wake_bytes = bounds.wake_size, bounds.wake_bytes
         self._make_room: Callable[[bool], bool] = getattr(self, f"_{bounds.when_full}")
         self._overflowed = overflowed
         self.nbytes = 0
@@ -82,8 +87,8 @@ class BoundedQueue:
     @property
     def is_full(self) -> bool:
         """Whether the next snapshot would be beyond a bound; one alone never is."""
-        waiting, bounds = self.in_memory, self.bounds
-        return waiting >= bounds.max_size or (waiting > 0 and self.nbytes >= bounds.max_bytes)
+        waiting = self.in_memory
+        return waiting >= self._max_size or (waiting > 0 and self.nbytes >= self._max_bytes)
 
     def mark(self) -> int:
         """Where the newest snapshot is that is on disk only, for `is_past`."""
@@ -96,23 +101,39 @@ class BoundedQueue:
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot, or what `when_full` says; wakes the listener if it sleeps or a batch is complete."""
         is_precious = snapshot.word in _PRECIOUS or snapshot.error is not None
-        if self.is_full and not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
-            self.give_up(snapshot)
-            return
+        waiting = len(self._chatter) + len(self._precious)
+        if waiting >= self._max_size or (self.nbytes >= self._max_bytes and waiting):
+            if not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
+                self.give_up(snapshot)
+                return
+            waiting = self.in_memory
         lane = self._precious if is_precious else self._chatter
         lane.append((self._number(), snapshot))
-        self.nbytes += snapshot.nbytes
-        with suppress(RecursionError):  # it was taken: a caller at the end of its stack must not hear otherwise
-            self.wake(self.in_memory)
+        self.nbytes = nbytes = self.nbytes + snapshot.nbytes
+        if waiting + 1 >= self._wake_size or self._asleep or nbytes >= self._wake_bytes:
+            try:
+                self.call()
+            except RecursionError:  # it was taken: a caller at the end of its stack must not hear otherwise
+                return
 
     def give_up(self, _snapshot: Snapshot) -> None:
         """Count a snapshot for which there is no room."""
         self._overflowed.one()
 
     def wake(self, waiting: int) -> None:
-        """Ring if the listener sleeps until the next record, or if so many are a batch."""
-        if self._asleep or waiting >= self.bounds.wake_size or self.nbytes >= self.bounds.wake_bytes:
-            self.ring()
+        """Call if the listener sleeps until the next record, or if so many are a batch."""
+        if waiting >= self._wake_size or self._asleep or self.nbytes >= self._wake_bytes:
+            self.call()
+
+    def call(self) -> None:
+        """Have somebody look after what waits."""
+        if not self._wake_size:
+            self.attend()
+        self.ring()
+
+    def attended(self, *, by_listener: bool) -> None:
+        """Whether a listener looks by itself; where none does, each put asks ``attend`` for one."""
+        self._wake_size = self.bounds.wake_size if by_listener else 0
 
     def ring(self) -> None:
         """Wake the listener; ringing twice is ringing once."""
@@ -185,6 +206,10 @@ class BoundedQueue:
                 return False
             time.sleep(_ROOM_CHECK_SECONDS)
         return True
+
+
+def _nobody() -> None:
+    """Where no listener can be asked for, who puts also takes."""
 
 
 _Numbered = tuple[int, Snapshot]

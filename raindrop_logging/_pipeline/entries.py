@@ -35,12 +35,12 @@ class ErrorText(Struct, frozen=True, gc=False):
     stack: str
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, gc=False):
     """What capture keeps of a LogRecord: bytes and texts, no object of the caller's.
 
     ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. ``word`` is the record
     type as the block's own key or the message said it. ``bits`` become the ids that the block does not name.
-    ``nbytes`` is the memory it holds, near enough to bound the queue.
+    ``logger``, ``path`` and ``line`` are its source. ``nbytes`` is the memory it holds, near enough to bound the queue.
     """
 
     created: float
@@ -49,8 +49,15 @@ class Snapshot(Struct, frozen=True):
     word: str | None
     scope: Mapping[str, Any] | None
     error: ErrorText | None
-    source: Source
+    logger: str
+    path: str
+    line: int
     nbytes: int
+
+    @property
+    def source(self) -> Source:
+        """Where the record was logged."""
+        return Source(self.logger, self.path, self.line)
 
 
 ABOUT = "about"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 import msgspec
 
@@ -88,8 +87,10 @@ class Journal(BoundedQueue):
         data = snapshot_bytes(snapshot)
         if self._stream.append(SNAPSHOT, snapshot.bits, data):
             appended = self._appended.one() + 1
-            with suppress(RecursionError):  # as in memory
+            try:
                 self.wake(appended - self._taken)
+            except RecursionError:  # as in memory
+                return
         elif self._stream.has_room(len(data)):
             self.unwritable.one()
             self._put_in_memory(snapshot)

@@ -95,6 +95,7 @@ class Listener(QueueListener):
                 thread = threading.Thread(target=self._monitor, name="raindrop-listener", daemon=True)
                 self._running = thread
                 thread.start()
+                self._waiting.attended(by_listener=True)
         except RuntimeError:  # the interpreter is shutting down; `drain_inline` does the work
             self._running = None
         finally:
@@ -103,6 +104,7 @@ class Listener(QueueListener):
     def stop(self, timeout: float | None = None) -> None:
         """End the thread after what it is doing; at most ``timeout`` seconds are waited for it."""
         thread, self._running = self._running, None
+        self._waiting.attended(by_listener=False)
         self.enqueue_sentinel()
         if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(timeout)

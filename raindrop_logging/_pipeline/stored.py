@@ -67,7 +67,7 @@ def snapshot_bytes(snapshot: Snapshot) -> bytes:
             snapshot.word,
             None if scope is None else dict(scope),
             None if error is None else _Failure(error.type, error.message, error.stack),
-            _place(snapshot.source),
+            _Place(snapshot.logger, snapshot.path, snapshot.line),
             snapshot.nbytes,
         )
     )
@@ -81,7 +81,8 @@ def snapshot_of(ident: int, data: bytes) -> Snapshot:
     """
     said = _snapshot(data)
     error = None if said.error is None else ErrorText(said.error.type, said.error.message, said.error.stack)
-    return Snapshot(said.created, ident, said.block, said.word, said.scope, error, _source(said.place), said.nbytes)
+    logger, path, line = said.place.logger, said.place.path, said.place.line
+    return Snapshot(said.created, ident, said.block, said.word, said.scope, error, logger, path, line, said.nbytes)
 
 
 def item_bytes(item: Item) -> bytes:

@@ -12,7 +12,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Troub
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
 from raindrop_logging.errors import SettingsError
 from raindrop_logging.identifiers import mint_bits, reseed
-from raindrop_logging.redaction import read_redactor
+from raindrop_logging.redaction import Redactor, read_redactor
 from raindrop_logging.settings import Settings
 from raindrop_logging.wire import Lane
 
@@ -111,6 +112,12 @@ class Pipeline:
         self._assembler = parts.assembler(settings)
         self._build_senders()
         self.pid = os.getpid()
+        self.queue.attend = self._attend
+        self.queue.attended(by_listener=False)
+        self.accepted = self.ledger.accepted.one
+        self.put: Callable[[Snapshot], None] = self.queue.put
+        if self._redactor is not None and self._spool is not None:  # what may reach the disk is redacted before
+            self.put = partial(self._put_redacted, self._redactor)
 
     def _build_senders(self, held: Iterable[Request] = ()) -> None:
         """The stages that hold what is encoded; built anew when a shutdown has ended them."""
@@ -160,21 +167,17 @@ class Pipeline:
         if self._has_backlog and not self._inline:
             self._start()
 
-    def put(self, snapshot: Snapshot) -> None:
-        """Take a snapshot on the caller's thread; what may reach the disk is redacted before."""
-        try:
-            if self._redactor is not None and self._spool is not None:
-                snapshot = redacted(snapshot, self._redactor)
-            self.queue.put(snapshot)
-        except Exception:  # noqa: BLE001 -- the caller's stack ends here; the record was counted, so this is its end
-            self.ledger.uncaptured.one()
-            return
-        with suppress(RecursionError):  # the next call starts it
-            if self._inline:
-                self._started()
-                self._deliver()
-            elif not self._listener.is_alive:
-                self._start()
+    def _put_redacted(self, redactor: Redactor, snapshot: Snapshot) -> None:
+        self.queue.put(redacted(snapshot, redactor))
+
+    def _attend(self) -> None:
+        """See to it that somebody takes what the caller has put: the listener, or in `sync` mode and at the end of the
+        process the caller."""
+        if self._inline:
+            self._started()
+            self._deliver()
+        elif not self._listener.is_alive:
+            self._start()
 
     def _start(self) -> None:
         self._started()
@@ -225,12 +228,11 @@ class Pipeline:
 
     def settle_in(self) -> None:
         """Start anew if this is a child of a fork that ran no hooks, such as uWSGI's."""
-        if self.pid == os.getpid():
-            return
-        with self._settling:
-            if self.pid != os.getpid():
-                reseed()
-                self.after_fork()
+        if self.pid != os.getpid():
+            with self._settling:
+                if self.pid != os.getpid():
+                    reseed()
+                    self.after_fork()
 
     def after_fork(self) -> None:
         """Start anew in a child: an empty queue, new locks and threads, a new client; the parent owns the rest."""

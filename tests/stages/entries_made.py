@@ -11,7 +11,8 @@ from raindrop_logging._pipeline.entries import Entry, ErrorText, Item, Snapshot,
 from raindrop_logging.vocabulary import STRUCTS, RecordType
 from raindrop_logging.wire import Lane
 
-SOURCE = Source("shop", "/srv/shop.py", 7)
+PLACE = ("shop", "/srv/shop.py", 7)
+SOURCE = Source(*PLACE)
 TRACE = "0123456789abcdef0123456789abcdef"
 _bits = count(1 << 64)
 
@@ -28,4 +29,4 @@ def item(lane: Lane, body: bytes = b"{}", key: str | None = None, *, ai: bool = 
 
 def snapshot(bits: int, word: str | None = "ai", *, error: ErrorText | None = None, **fields: Any) -> Snapshot:
     """A snapshot of 400 bytes with these fields in its block."""
-    return Snapshot(0.0, bits, msgspec.msgpack.encode(fields), word, None, error, SOURCE, 400)
+    return Snapshot(0.0, bits, msgspec.msgpack.encode(fields), word, None, error, *PLACE, 400)

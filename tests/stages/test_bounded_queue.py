@@ -14,7 +14,7 @@ import pytest
 from raindrop_logging._pipeline.bounded_queue import BoundedQueue, Bounds
 from raindrop_logging._pipeline.entries import ErrorText, Snapshot
 from raindrop_logging._pipeline.stats import Count
-from tests.stages.entries_made import SOURCE, snapshot
+from tests.stages.entries_made import PLACE, snapshot
 
 
 def _queue(**given: Any) -> BoundedQueue:
@@ -25,7 +25,7 @@ def _queue(**given: Any) -> BoundedQueue:
 
 
 def _snapshot(number: int = 0, nbytes: int = 100) -> Snapshot:
-    return Snapshot(0.0, number, b"", "ai", None, None, SOURCE, nbytes)
+    return Snapshot(0.0, number, b"", "ai", None, None, *PLACE, nbytes)
 
 
 def _put_many(queue: BoundedQueue, times: int) -> None:

@@ -20,7 +20,7 @@ from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.spool import Spool
 from raindrop_logging._pipeline.stats import Count
 from raindrop_logging._pipeline.stored import SNAPSHOT, snapshot_of
-from tests.stages.entries_made import SOURCE, snapshot
+from tests.stages.entries_made import PLACE, snapshot
 
 MIB = 1024 * 1024
 
@@ -107,7 +107,7 @@ def spill(tmp_path: Path) -> Iterator[Desk]:
 def test_a_snapshot_is_on_disk_before_put_returns(journal: Desk) -> None:
     """Whoever reads the files after a put finds the snapshot whole, and nothing of it is in memory."""
     for bits in range(1, 6):
-        before = Snapshot(1.5, bits, b"\x80", "ai", {"user_id": "u"}, ErrorText("E", "m", "s"), SOURCE, 400)
+        before = Snapshot(1.5, bits, b"\x80", "ai", {"user_id": "u"}, ErrorText("E", "m", "s"), *PLACE, 400)
         journal.queue.put(before)
         last = journal.frames()[-1]
         assert (last.kind, snapshot_of(last.ident, last.payload)) == (SNAPSHOT, before)
@@ -338,7 +338,7 @@ def test_a_frame_that_is_no_snapshot_is_counted_and_need_not_be_kept(journal: De
 
 def test_a_snapshot_too_large_for_a_frame_is_dropped_and_counted(journal: Desk) -> None:
     """What no frame can hold has no room on disk, whatever the bound."""
-    journal.queue.put(Snapshot(0.0, 1, bytes(MAX_PAYLOAD_BYTES), "ai", None, None, SOURCE, MAX_PAYLOAD_BYTES))
+    journal.queue.put(Snapshot(0.0, 1, bytes(MAX_PAYLOAD_BYTES), "ai", None, None, *PLACE, MAX_PAYLOAD_BYTES))
     assert (int(journal.disk_full), len(journal.queue)) == (1, 0)
 
 

@@ -10,14 +10,22 @@ import pytest
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging.redaction import Redactor
-from tests.stages.entries_made import SOURCE
 
 MAIL, TOKEN = "ann@example.com", "<REDACTED_EMAIL>"
 REDACTOR = Redactor(("emails",))
 
 
 def _snapshot(block: Any = None, **given: Any) -> Snapshot:
-    usual: dict[str, Any] = {"created": 1.5, "bits": 7, "word": "ai", "scope": None, "error": None, "source": SOURCE}
+    usual: dict[str, Any] = {
+        "created": 1.5,
+        "bits": 7,
+        "word": "ai",
+        "scope": None,
+        "error": None,
+        "logger": "shop",
+        "path": "/srv/shop.py",
+        "line": 7,
+    }
     return Snapshot(**usual | {"block": msgspec.msgpack.encode(block), "nbytes": 400} | given)
 
 

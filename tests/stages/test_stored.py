@@ -12,22 +12,22 @@ import pytest
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Item, Snapshot
 from raindrop_logging._pipeline.stored import item_bytes, item_of, snapshot_bytes, snapshot_of
 from raindrop_logging.wire import Lane
-from tests.stages.entries_made import SOURCE
+from tests.stages.entries_made import PLACE, SOURCE
 
 IDENT = (1 << 127) + 7
 
 SNAPSHOTS = {
-    "nothing but a block": Snapshot(0.0, IDENT, b"\x80", None, None, None, SOURCE, 320),
-    "a word": Snapshot(1_700_000_000.123456, IDENT, b"\x81\xa1a\xc0", "finish", None, None, SOURCE, 1),
-    "a block of any bytes": Snapshot(0.5, IDENT, bytes(range(256)), "ai", None, None, SOURCE, 0),
+    "nothing but a block": Snapshot(0.0, IDENT, b"\x80", None, None, None, *PLACE, 320),
+    "a word": Snapshot(1_700_000_000.123456, IDENT, b"\x81\xa1a\xc0", "finish", None, None, *PLACE, 1),
+    "a block of any bytes": Snapshot(0.5, IDENT, bytes(range(256)), "ai", None, None, *PLACE, 0),
     "an error": Snapshot(
-        -1.0, IDENT, b"", "ai", None, ErrorText("ValueError", "no\n\U0001f600", "Traceback"), SOURCE, 9
+        -1.0, IDENT, b"", "ai", None, ErrorText("ValueError", "no\n\U0001f600", "Traceback"), *PLACE, 9
     ),
     "what is bound": Snapshot(
-        0.0, IDENT, b"", "ai", {"user_id": "u", "properties": {"a": [1, None, True, 2.5]}}, None, SOURCE, 9
+        0.0, IDENT, b"", "ai", {"user_id": "u", "properties": {"a": [1, None, True, 2.5]}}, None, *PLACE, 9
     ),
     "an open interaction": Snapshot(
-        0.0, IDENT, b"", "signal", {ABOUT: {"event_id": "e", "user_id": "u"}, "trace_id": "t"}, None, SOURCE, 9
+        0.0, IDENT, b"", "signal", {ABOUT: {"event_id": "e", "user_id": "u"}, "trace_id": "t"}, None, *PLACE, 9
     ),
 }
 
@@ -73,7 +73,7 @@ SCOPES: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize(("scope", "read"), SCOPES.values(), ids=SCOPES)
 def test_any_scope_can_be_kept(scope: Any, read: Any) -> None:
     """Whatever is bound comes back in plain values."""
-    assert snapshot_of(1, snapshot_bytes(Snapshot(0.0, 1, b"", None, scope, None, SOURCE, 0))).scope == read
+    assert snapshot_of(1, snapshot_bytes(Snapshot(0.0, 1, b"", None, scope, None, *PLACE, 0))).scope == read
 
 
 STRANGE = {
