@@ -460,9 +460,12 @@ def _way(kind: type) -> _Way | None:
 def text_of(value: Any, say: Callable[[Any], Any]) -> str:
     """``str`` or ``repr`` of anything, bounded; a failing one is said, not raised."""
     try:
-        if not is_small(value):
+        if type(value) is str and say is str:
+            text: Any = value
+        elif is_small(value):
+            text = say(value)
+        else:
             return _too_large(value)
-        text = say(value)
         text = str.__str__(text) if isinstance(text, str) else str(type(value))
     except BaseException as error:  # noqa: BLE001 -- the application's own __repr__
         _pass_on(error)

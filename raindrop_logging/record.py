@@ -44,11 +44,15 @@ def say(
         text, args: the message, for people who read the log.
     """
     said = {key: value for key, value in block.items() if value is not None}
-    shown = [text_of(arg, str) for arg in args]
+    shown = tuple([text_of(arg, str) for arg in args])
     try:
         heard = _heard(logger)
-        with within(scope):
-            heard.info(text, *shown, extra={"raindrop": said}, stacklevel=_own_frames() + 1)
+        if heard.isEnabledFor(logging.INFO):
+            path, number, function = _place()
+            extra = {"raindrop": said}
+            with within(scope):  # a record factory or a filter may ask what is bound
+                record = heard.makeRecord(heard.name, logging.INFO, path, number, text, shown, None, function, extra)
+                heard.handle(record)
     except Exception as trouble:  # noqa: BLE001 -- verbs stand in the application's own ``finally``, and spans end there
         line = f"a record of the verbs was not logged: {type(trouble).__name__}: {text_of(trouble, str)}"
         tell_operator_once("logger", line)
@@ -67,12 +71,12 @@ def _heard(logger: logging.Logger | None) -> logging.Logger:
     return logger
 
 
-def _own_frames() -> int:
-    """Frames from `say` out to the code that it speaks for, which the record names as its place."""
-    count, frame = -1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").rpartition(".")[0] == __package__:
-        count, frame = count + 1, frame.f_back
-    return count
+def _place() -> tuple[str, int, str]:
+    """File, line and function of the code that spoke, outside of this package, which the record names as its place."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame = frame.f_back
+    return ("", 0, "") if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
 _REMEDY: Final = "attach one to it or to the root logger (dictConfig, or raindrop_logging.init())"

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
+from raindrop_logging.plain import clean
 from raindrop_logging.vocabulary import RecordType
 from raindrop_logging.wire import Lane
 
@@ -38,9 +40,10 @@ class ErrorText(Struct, frozen=True, gc=False):
 class Snapshot(Struct, frozen=True, gc=False):
     """What capture keeps of a LogRecord: bytes and texts, no object of the caller's.
 
-    ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. ``word`` is the record
-    type as the block's own key or the message said it. ``bits`` become the ids that the block does not name.
-    ``logger``, ``path`` and ``line`` are its source. ``nbytes`` is the memory it holds, near enough to bound the queue.
+    ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. Its long ``texts`` are
+    beside it, by their keys, and need no copy. ``word`` is the record type as the block's own key or the
+    message said it. ``bits`` become the ids that the block does not name. ``logger``, ``path`` and ``line`` are its
+    source. ``nbytes`` is the memory it holds, near enough to bound the queue.
     """
 
     created: float
@@ -53,12 +56,23 @@ class Snapshot(Struct, frozen=True, gc=False):
     path: str
     line: int
     nbytes: int
+    texts: Mapping[str, str] | None = None
 
     @property
     def source(self) -> Source:
         """Where the record was logged."""
         return Source(self.logger, self.path, self.line)
 
+
+def block_of(snapshot: Snapshot) -> Any:
+    """The block as plain values, its long texts among them; what UTF-8 cannot say of these is mended."""
+    block = _decode(snapshot.block)
+    for key, text in (snapshot.texts or {}).items():
+        block[key] = text if text.isascii() else clean(text)
+    return block
+
+
+_decode = msgspec.msgpack.Decoder().decode
 
 ABOUT = "about"
 """Key of a snapshot's scope that holds the open interaction's ids; only records about an interaction take them all."""

@@ -10,31 +10,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
-from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
+from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot, block_of
 from raindrop_logging.plain import packed
 from raindrop_logging.redaction import Redactor
 from raindrop_logging.vocabulary import RECORD_TYPES
 
 _WORDS = frozenset(RECORD_TYPES)
-_decode = msgspec.msgpack.Decoder().decode
 
 
 def redacted(snapshot: Snapshot, redactor: Redactor) -> Snapshot:
     """The snapshot with the free texts of its block, its scope and its error redacted."""
     return replace(
         snapshot,
-        block=_block(redactor, snapshot.block),
+        block=_block(redactor, block_of(snapshot)),
+        texts=None,
         word=_word(redactor, snapshot.word),
         scope=_scope(redactor, snapshot.scope),
         error=_error(redactor, snapshot.error),
     )
 
 
-def _block(redactor: Redactor, encoded: bytes) -> bytes:
-    block = _decode(encoded)
+def _block(redactor: Redactor, block: Any) -> bytes:
     if not isinstance(block, dict):
         return packed(redactor.value(block))[0]
     said = redactor.block(block)

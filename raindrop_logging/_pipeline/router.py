@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot
+from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot, block_of
 from raindrop_logging.errors import InvalidBlockError
 from raindrop_logging.vocabulary import (
     RECORD_TYPES,
@@ -28,7 +28,6 @@ from raindrop_logging.vocabulary import (
     type_by_keys,
 )
 
-_decode_any = msgspec.msgpack.Decoder().decode
 _DECODE: dict[RecordType, Callable[[bytes], Block]] = {
     record_type: msgspec.msgpack.Decoder(struct).decode for record_type, struct in STRUCTS.items()
 }
@@ -69,10 +68,13 @@ class Router:
         except InvalidBlockError as error:
             return Refusal("invalid", str(error), snapshot.source)
         try:
-            block = _DECODE[record_type](snapshot.block)
+            if snapshot.texts:
+                block: Any = msgspec.convert(block_of(snapshot), STRUCTS[record_type])
+            else:
+                block = _DECODE[record_type](snapshot.block)
             return self._entry(record_type, block, snapshot)
         except msgspec.ValidationError as error:
-            why = explain(record_type, _decode_any(snapshot.block), error)
+            why = explain(record_type, block_of(snapshot), error)
         except InvalidBlockError as error:
             why = str(error)
         return Refusal("invalid", why, snapshot.source, ends=_ended(snapshot) if record_type == "finish" else None)
@@ -98,7 +100,7 @@ class Router:
 def _type_of(snapshot: Snapshot) -> RecordType:
     word = snapshot.word
     if word is None:
-        block = _decode_any(snapshot.block)
+        block = block_of(snapshot)
         if not isinstance(block, dict):
             raise InvalidBlockError(f"the block is a {type(block).__name__}: it must be a dict")
         word = block.get("type") or type_by_keys(block)
@@ -112,7 +114,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 def _ended(snapshot: Snapshot) -> str | None:
     """The event that a finish with a fault names, itself or by its context."""
-    block, scope = _decode_any(snapshot.block), snapshot.scope or _NOTHING
+    block, scope = block_of(snapshot), snapshot.scope or _NOTHING
     own = block.get("event_id") if isinstance(block, dict) else None
     named = own or scope.get(ABOUT, _NOTHING).get("event_id") or scope.get("event_id")
     return named if isinstance(named, str) else None

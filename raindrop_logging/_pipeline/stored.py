@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import ErrorText, Item, Snapshot, Source
-from raindrop_logging.plain import plain
+from raindrop_logging.plain import clean, plain
 from raindrop_logging.wire import Lane
 
 SNAPSHOT = 1
@@ -41,6 +41,7 @@ class _Snapshot(Struct, array_like=True, frozen=True):
     error: _Failure | None
     place: _Place
     nbytes: int
+    texts: dict[str, str] | None = None
 
 
 class _Item(Struct, array_like=True, frozen=True):
@@ -69,6 +70,7 @@ def snapshot_bytes(snapshot: Snapshot) -> bytes:
             None if error is None else _Failure(error.type, error.message, error.stack),
             _Place(snapshot.logger, snapshot.path, snapshot.line),
             snapshot.nbytes,
+            None if snapshot.texts is None else {key: clean(text) for key, text in snapshot.texts.items()},
         )
     )
 
@@ -82,7 +84,9 @@ def snapshot_of(ident: int, data: bytes) -> Snapshot:
     said = _snapshot(data)
     error = None if said.error is None else ErrorText(said.error.type, said.error.message, said.error.stack)
     logger, path, line = said.place.logger, said.place.path, said.place.line
-    return Snapshot(said.created, ident, said.block, said.word, said.scope, error, logger, path, line, said.nbytes)
+    return Snapshot(
+        said.created, ident, said.block, said.word, said.scope, error, logger, path, line, said.nbytes, said.texts
+    )
 
 
 def item_bytes(item: Item) -> bytes:

@@ -21,7 +21,18 @@ import msgspec
 import pytest
 
 from raindrop_logging._pipeline.capture import capture
-from raindrop_logging.plain import MAX_DEPTH, MAX_REPR, MAX_TEXT, MAX_VALUES, error_text, is_simple, label, text_of
+from raindrop_logging._pipeline.entries import block_of
+from raindrop_logging.plain import (
+    MAX_DEPTH,
+    MAX_REPR,
+    MAX_TEXT,
+    MAX_VALUES,
+    error_text,
+    is_simple,
+    label,
+    plain,
+    text_of,
+)
 from tests.hostile import (
     EXITS,
     SHOWN,
@@ -262,6 +273,29 @@ def test_a_long_text_of_bytes_says_how_it_begins() -> None:
     """What is text stays text; what is binary says how much it was."""
     assert _kept(b"x" * (MAX_TEXT + 5)) == "x" * MAX_TEXT + "..."
     assert _kept(bytearray(b"\xff" * (MAX_TEXT + 5))).startswith(f"<{MAX_TEXT + 5} bytes, base64: ////")
+
+
+def test_a_long_text_of_a_field_is_not_copied() -> None:
+    """It is the caller's own, which no one can change, up to the size that no event has room for."""
+    text, longer = "q" * MAX_TEXT, "a" * (MAX_TEXT + 1)
+    record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
+    snapshot = capture(record, {"user_id": "u", "input": text, "output": longer}, None, 1)
+    assert snapshot.texts is not None
+    assert snapshot.texts["input"] is text
+    assert snapshot.texts["output"] == "a" * MAX_TEXT + "..."
+    assert snapshot.nbytes > 2 * MAX_TEXT
+    assert block_of(snapshot) == {"user_id": "u", **snapshot.texts}
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, decimal.Decimal("1.5"), {"a": [1, None]}, [True, "b"], _Colour.RED, {1: 2}, b"x"]
+)
+@pytest.mark.parametrize("key", ["properties", "input", "output", "attributes", "name", "misspelt"])
+def test_the_quick_way_says_what_the_careful_one_says(key: str, value: Any) -> None:
+    """Whether msgspec's one look finds a block usual or not, the same is kept of it."""
+    record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "span", (), None)
+    snapshot = capture(record, {"kind": "tool", key: value}, None, 1)
+    assert msgspec.msgpack.decode(snapshot.block) == {"kind": "tool", key: plain(value)}
 
 
 # ---- reading changes nothing -----------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ def test_the_block_is_redacted_by_its_fields() -> None:
     }
 
 
+def test_a_long_text_is_redacted_like_any_other() -> None:
+    """What capture keeps beside the block is part of it, and is not kept beside it any longer."""
+    long = "I am " + "very " * 20_000
+    snapshot = redacted(_snapshot({"user_id": MAIL}, texts={"input": long + MAIL}), REDACTOR)
+    assert snapshot.texts is None
+    assert msgspec.msgpack.decode(snapshot.block) == {"user_id": MAIL, "input": long + TOKEN}
+
+
 def test_what_is_no_block_is_redacted_as_a_value() -> None:
     """A record that will be refused is redacted all the same, since its refusal may show what it held."""
     assert _block([MAIL, {"a": MAIL}]) == [TOKEN, {"a": TOKEN}]

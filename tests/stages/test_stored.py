@@ -26,6 +26,7 @@ SNAPSHOTS = {
     "what is bound": Snapshot(
         0.0, IDENT, b"", "ai", {"user_id": "u", "properties": {"a": [1, None, True, 2.5]}}, None, *PLACE, 9
     ),
+    "a long text": Snapshot(0.0, IDENT, b"\x80", "ai", None, None, *PLACE, 9, {"input": "q" * 70_000}),
     "an open interaction": Snapshot(
         0.0, IDENT, b"", "signal", {ABOUT: {"event_id": "e", "user_id": "u"}, "trace_id": "t"}, None, *PLACE, 9
     ),
@@ -100,3 +101,9 @@ def test_an_item_for_a_lane_that_there_is_not_raises() -> None:
     data = item_bytes(ITEMS["an event"]).replace(b"\xa6events", b"\xa6dreams")
     with pytest.raises(ValueError, match="dreams"):
         item_of(1, data)
+
+
+def test_a_long_text_that_utf_8_cannot_say_is_mended() -> None:
+    """A lone surrogate does not keep a record from the disk."""
+    snapshot = Snapshot(0.0, 1, b"\x80", "ai", None, None, *PLACE, 9, {"input": "a\ud800"})
+    assert snapshot_of(1, snapshot_bytes(snapshot)).texts == {"input": "a" + 3 * "\ufffd"}
