@@ -1,0 +1,193 @@
+"""Programs for callgrind: ``python -m tests.benchmarks.callers CASE NUMBER`` does one thing so many times and leaves.
+
+What a call costs is the difference between two numbers, so that start-up and set-up fall out. Requests are answered in
+the process itself; the main thread is counted apart from the listener's and the sender's.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.benchmarks.said import INPUT, KEY, OUTPUT, ai, configuration
+
+log = logging.getLogger("shop.agent")
+Call = Callable[[int], Any]
+
+
+def _ours(*, holds: bool = False, **keys: Any) -> None:
+    from tests.benchmarks.answering import Answering
+
+    logging.config.dictConfig(configuration(transport=Answering(holds=holds), **keys))
+
+
+def _null(**_: Any) -> None:
+    logging.config.dictConfig(configuration() | {"handlers": {"raindrop": {"class": "logging.NullHandler"}}})
+
+
+def _ai(number: int) -> None:
+    log.info(
+        "ai",
+        extra={
+            "raindrop": {
+                "user_id": "user-000123",
+                "event": "support_chat",
+                "event_id": f"{number:032x}",
+                "input": INPUT,
+                "output": OUTPUT,
+                "model": "gpt-4o",
+                "convo_id": "convo-000123",
+                "properties": {"tenant": "acme", "latency_ms": 123, "score": 0.5},
+            }
+        },
+    )
+
+
+def _other(number: int) -> None:
+    log.info(
+        "ai",
+        extra={
+            "shop": {
+                "user_id": "user-000123",
+                "event": "support_chat",
+                "event_id": f"{number:032x}",
+                "input": INPUT,
+                "output": OUTPUT,
+                "model": "gpt-4o",
+                "convo_id": "convo-000123",
+                "properties": {"tenant": "acme", "latency_ms": 123, "score": 0.5},
+            }
+        },
+    )
+
+
+def _disabled(number: int) -> None:
+    log.debug("ai", extra={"raindrop": number})
+
+
+def _interaction(number: int) -> None:
+    event_id = f"{number:032x}"
+    log.info(
+        "begin",
+        extra={
+            "raindrop": {
+                "event_id": event_id,
+                "user_id": "user-000123",
+                "event": "support_chat",
+                "input": INPUT,
+                "model": "gpt-4o",
+                "convo_id": "convo-000123",
+            }
+        },
+    )
+    log.info("update", extra={"raindrop": {"event_id": event_id, "properties": {"tenant": "acme", "latency_ms": 123}}})
+    log.info("finish", extra={"raindrop": {"event_id": event_id, "output": OUTPUT}})
+
+
+def _begin(number: int) -> None:
+    log.info("begin", extra={"raindrop": {"event_id": f"{number:032x}", "user_id": "u", "event": "run", "input": "q"}})
+
+
+def _tool(_number: int) -> None:
+    from raindrop_logging import tool_span
+
+    with tool_span("search", input={"q": "teapot"}) as span:
+        span.record_output("a green one")
+
+
+def _structlog() -> Call:
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    bound = structlog.get_logger("shop.agent").bind(request="r1", user="u1")
+    return lambda number: bound.info("ai", raindrop=ai(number))
+
+
+def _sdk() -> Call:
+    import raindrop.analytics as raindrop
+
+    raindrop.init(KEY, endpoint="http://127.0.0.1:9/v1/", local_workshop_url=False, app_git=False)
+    raindrop.upload_interval = 1e6
+    return lambda number: raindrop.track_ai(**ai(number))
+
+
+def _sized(characters: int) -> Call:
+    text = "q" * characters
+    return lambda number: log.info(
+        "ai", extra={"raindrop": {"user_id": "u", "event": "chat", "event_id": f"{number}", "input": text}}
+    )
+
+
+def _encoding(characters: int) -> Call:
+    import msgspec
+
+    encode, text = msgspec.json.Encoder().encode, "q" * characters
+    return lambda _number: encode({"input": text})
+
+
+_HOURS = 1e5
+CASES: dict[str, Callable[[], Call]] = {
+    "ref": lambda: (_null(), _ai)[1],
+    "ai": lambda: (_ours(), _ai)[1],
+    "journal": lambda: (_ours(durability="journal", spool_dir=tempfile.mkdtemp()), _ai)[1],
+    "without a block, ref": lambda: (_null(), _other)[1],
+    "without a block": lambda: (_ours(), _other)[1],
+    "disabled, ref": lambda: (_null(), _disabled)[1],
+    "disabled": lambda: (_ours(), _disabled)[1],
+    "interaction": lambda: (_ours(), _interaction)[1],
+    "tool": lambda: (_ours(), _tool)[1],
+    "structlog, ref": lambda: (_null(), _structlog())[1],
+    "structlog": lambda: (_ours(), _structlog())[1],
+    "sdk": _sdk,
+    "queued": lambda: (_ours(holds=True), _ai)[1],
+    "open": lambda: (_ours(partial_flush_interval=_HOURS, max_open_interactions=20_000), _begin)[1],
+    "100 KB": lambda: (_ours(), _sized(100_000))[1],
+    "1 MB": lambda: (_ours(), _sized(1_000_000))[1],
+    "1 MB, encoded": lambda: _encoding(1_000_000),
+    "1 KB": lambda: (_ours(), _sized(1_000))[1],
+    "nothing": lambda: lambda _number: None,
+}
+
+
+def main(case: str, number: int) -> None:
+    """Do it so many times; what waits is given up, but for the cases that count what all threads do."""
+    call = CASES[case]()
+    log.setLevel(logging.INFO)
+    for one in range(number):
+        call(one)
+    if case in {"1 MB", "1 KB", "open"}:
+        _handed_over(case)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _handed_over(case: str) -> None:
+    import raindrop_logging
+
+    if case == "open":
+        while raindrop_logging.stats().open_interactions < raindrop_logging.stats().accepted:
+            time.sleep(0.01)
+    else:
+        assert raindrop_logging.flush(600.0), raindrop_logging.stats()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
