@@ -33,6 +33,8 @@ PROTOBUF: Final = "application/x-protobuf"
 class Lane(StrEnum):
     """A kind of delivery: one route, one body shape, one state of health."""
 
+    __hash__ = str.__hash__  # Enum's own is a function of Python, and it is asked for every item
+
     EVENTS = "events"
     PARTIALS = "partials"
     SIGNALS = "signals"

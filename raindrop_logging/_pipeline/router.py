@@ -80,11 +80,12 @@ class Router:
         return Refusal("invalid", why, snapshot.source, ends=_ended(snapshot) if record_type == "finish" else None)
 
     def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot) -> Entry:
-        scope = snapshot.scope or _NOTHING
-        nearer, farther = _about(record_type, block, scope)
-        for context in (nearer, scope, farther, self._defaults):
-            if context:
-                _fill(record_type, block, context)
+        scope = nearer = snapshot.scope or _NOTHING
+        if scope or self._defaults:
+            nearer, farther = _about(record_type, block, scope)
+            for context in (nearer, scope, farther, self._defaults):
+                if context:
+                    _fill(record_type, block, context)
         if snapshot.error is not None:
             _add_error(record_type, block, snapshot.error)
         if _may_hold_bytes(snapshot.block):
@@ -195,6 +196,9 @@ MAX_BINARY = 768
 
 
 def _trace_id(record_type: RecordType, block: Any, contexts: Iterable[Mapping[str, Any]], event_id: str) -> str:
-    own = block.trace_id if record_type == "span" else None
-    bound = next((context["trace_id"] for context in contexts if context.get("trace_id")), None)
-    return own or bound or identifiers.trace_id_of_event(event_id)
+    if record_type == "span" and block.trace_id:
+        return str(block.trace_id)
+    for context in contexts:
+        if context and context.get("trace_id"):
+            return str(context["trace_id"])
+    return identifiers.trace_id_of_event(event_id)

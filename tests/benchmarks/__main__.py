@@ -46,10 +46,12 @@ def main() -> int:
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Ratios against what was measured in the same run; exits with 1 where one is beyond its target and noise.",
+        description="Ratios against what was measured in the same run; 1 where one is beyond its target and noise.",
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="only these; see --list")
-    parser.add_argument("--counted", action="store_true", help="only rows that count instructions, which time does not move")
+    parser.add_argument(
+        "--counted", action="store_true", help="only rows that count instructions, which time does not move"
+    )
     parser.add_argument("--list", action="store_true", help="the rows, their targets, and what they compare")
     parser.add_argument("--json", metavar="FILE", help="write the ratios there as well")
     given = parser.parse_args()
@@ -94,12 +96,12 @@ def _measured(row: Row, place: int, of: int) -> Ratio | None:
     started = time.monotonic()
     if sys.stderr.isatty():
         print(f"\r\x1b[K{place} of {of}: {row.compared} ...", end="", file=sys.stderr, flush=True)
+    ratio: Ratio | None = None
     try:
         ratio = row.measure()
     except (MissingError, ModuleNotFoundError) as error:
-        ratio = None
         said = f"{'-':>10} {_promise(row):>9} {row.noise:6.0%}  missing {error}"
-    else:
+    if ratio is not None:
         verdict = "ok    " if row.holds(ratio.value) else "MISSED"
         said = f"{ratio.value:9.3f}{row.unit} {_promise(row):>9} {row.noise:6.0%}  {verdict} {ratio.of}"
     if sys.stderr.isatty():

@@ -27,7 +27,7 @@ def _ours(*, holds: bool = False, **keys: Any) -> None:
     logging.config.dictConfig(configuration(transport=Answering(holds=holds), **keys))
 
 
-def _null(**_: Any) -> None:
+def _null() -> None:
     logging.config.dictConfig(configuration() | {"handlers": {"raindrop": {"class": "logging.NullHandler"}}})
 
 
@@ -144,32 +144,41 @@ def _encoding(characters: int) -> Call:
 
 
 _HOURS = 1e5
-CASES: dict[str, Callable[[], Call]] = {
-    "ref": lambda: (_null(), _ai)[1],
-    "ai": lambda: (_ours(), _ai)[1],
-    "journal": lambda: (_ours(durability="journal", spool_dir=tempfile.mkdtemp()), _ai)[1],
-    "without a block, ref": lambda: (_null(), _other)[1],
-    "without a block": lambda: (_ours(), _other)[1],
-    "disabled, ref": lambda: (_null(), _disabled)[1],
-    "disabled": lambda: (_ours(), _disabled)[1],
-    "interaction": lambda: (_ours(), _interaction)[1],
-    "tool": lambda: (_ours(), _tool)[1],
-    "structlog, ref": lambda: (_null(), _structlog())[1],
-    "structlog": lambda: (_ours(), _structlog())[1],
-    "sdk": _sdk,
-    "queued": lambda: (_ours(holds=True), _ai)[1],
-    "open": lambda: (_ours(partial_flush_interval=_HOURS, max_open_interactions=20_000), _begin)[1],
-    "100 KB": lambda: (_ours(), _sized(100_000))[1],
-    "1 MB": lambda: (_ours(), _sized(1_000_000))[1],
-    "1 MB, encoded": lambda: _encoding(1_000_000),
-    "1 KB": lambda: (_ours(), _sized(1_000))[1],
-    "nothing": lambda: lambda _number: None,
+
+
+def _same(call: Call) -> Callable[[], Call]:
+    return lambda: call
+
+
+CASES: dict[str, tuple[Callable[[], None], Callable[[], Call]]] = {
+    "ref": (_null, _same(_ai)),
+    "ai": (_ours, _same(_ai)),
+    "journal": (lambda: _ours(durability="journal", spool_dir=tempfile.mkdtemp()), _same(_ai)),
+    "without a block, ref": (_null, _same(_other)),
+    "without a block": (_ours, _same(_other)),
+    "disabled, ref": (_null, _same(_disabled)),
+    "disabled": (_ours, _same(_disabled)),
+    "interaction": (_ours, _same(_interaction)),
+    "tool": (_ours, _same(_tool)),
+    "structlog, ref": (_null, _structlog),
+    "structlog": (_ours, _structlog),
+    "sdk": (_null, _sdk),
+    "queued": (lambda: _ours(holds=True), _same(_ai)),
+    "open": (lambda: _ours(partial_flush_interval=_HOURS, max_open_interactions=20_000), _same(_begin)),
+    "100 KB": (_ours, lambda: _sized(100_000)),
+    "1 MB": (_ours, lambda: _sized(1_000_000)),
+    "1 MB, encoded": (_null, lambda: _encoding(1_000_000)),
+    "1 KB": (_ours, lambda: _sized(1_000)),
+    "nothing": (_null, _same(lambda _number: None)),
 }
+"""What is set up, and what is called then."""
 
 
 def main(case: str, number: int) -> None:
     """Do it so many times; what waits is given up, but for the cases that count what all threads do."""
-    call = CASES[case]()
+    set_up, called = CASES[case]
+    set_up()
+    call = called()
     log.setLevel(logging.INFO)
     for one in range(number):
         call(one)

@@ -10,8 +10,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -218,7 +218,9 @@ def delivered(
     return found
 
 
-_delivered = cache(lambda parties, what, delay, tls, rounds: delivered(parties, what, delay=delay, tls=tls, rounds=rounds))
+_delivered = cache(
+    lambda parties, what, delay, tls, rounds: delivered(parties, what, delay=delay, tls=tls, rounds=rounds)
+)
 
 
 class Contest(NamedTuple):

@@ -1,6 +1,6 @@
 """One party delivers: ``python -m tests.benchmarks.parties WHO WHAT NUMBER ENDPOINT [PEM]`` prints one line of JSON.
 
-Who is ``ours``, ``sdk`` (the official SDK as it comes) or ``sdk-best`` (the settings at which it was found fastest). The
+Who is ``ours``, ``sdk`` (the official SDK as it comes) or ``sdk-best`` (at the settings that were found fastest). The
 line holds the monotonic time of the first call and the process's CPU seconds from there to the end of the last flush.
 """
 
@@ -10,78 +10,87 @@ import asyncio
 import json
 import logging
 import logging.config
-import random
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
+import raindrop_logging
 from tests.benchmarks.said import KEY, OUTPUT, ai, begun, configuration
 
-Work = Callable[[int], None]
 
+class Ours:
+    """A service that logs."""
 
-def _ours(endpoint: str, pem: str | None) -> dict[str, Work]:
-    import raindrop_logging
+    def __init__(self, endpoint: str, pem: str | None) -> None:
+        keys = {"endpoint": endpoint, "shutdown_timeout": 60.0} | ({"verify": pem} if pem else {})
+        logging.config.dictConfig(configuration(**keys))
+        self._log = logging.getLogger("shop.agent")
 
-    keys = {"endpoint": endpoint, "shutdown_timeout": 60.0} | ({"verify": pem} if pem else {})
-    logging.config.dictConfig(configuration(**keys))
-    log = logging.getLogger("shop.agent")
-
-    def events(number: int) -> None:
+    def events(self, number: int) -> None:
+        """Complete AI events."""
         for one in range(number):
-            log.info("ai", extra={"raindrop": ai(one)})
-        _flush()
+            self._log.info("ai", extra={"raindrop": ai(one)})
+        self._flush()
 
-    def interactions(number: int) -> None:
+    def interactions(self, number: int) -> None:
+        """Each begins and is finished at once."""
         for one in range(number):
-            log.info("begin", extra={"raindrop": begun(one)})
-            log.info("finish", extra={"raindrop": {"event_id": f"{one:032x}", "output": OUTPUT}})
-        _flush()
+            self._begin(one)
+            self._finish(one)
+        self._flush()
 
-    def _flush() -> None:
-        if not raindrop_logging.flush(120.0):
-            raise RuntimeError(f"not delivered: {raindrop_logging.stats()}")
+    def long(self, number: int) -> None:
+        """All are open at once, for three seconds each."""
+        asyncio.run(self._crowd(number))
+        ended.append(time.monotonic())
+        self._flush()
 
-    async def one_of_many(number: int, moments: random.Random) -> None:
-        await asyncio.sleep(moments.random() * 0.5)
-        log.info("begin", extra={"raindrop": begun(number)})
+    async def _crowd(self, number: int) -> None:
+        await asyncio.gather(*(self._one_of_many(one, one / number / 2) for one in range(number)))
+
+    async def _one_of_many(self, number: int, later: float) -> None:
+        await asyncio.sleep(later)
+        self._begin(number)
         for step in range(3):
             await asyncio.sleep(1.0)
             block = {"event_id": f"{number:032x}", "properties": {f"step_{step}": step}}
-            log.info("update", extra={"raindrop": block})
-        log.info("finish", extra={"raindrop": {"event_id": f"{number:032x}", "output": OUTPUT}})
+            self._log.info("update", extra={"raindrop": block})
+        self._finish(number)
 
-    async def crowd(number: int) -> None:
-        moments = random.Random(7)
-        await asyncio.gather(*(one_of_many(one, moments) for one in range(number)))
+    def _begin(self, number: int) -> None:
+        self._log.info("begin", extra={"raindrop": begun(number)})
 
-    def long(number: int) -> None:
-        asyncio.run(crowd(number))
-        ended.append(time.monotonic())
-        _flush()
+    def _finish(self, number: int) -> None:
+        self._log.info("finish", extra={"raindrop": {"event_id": f"{number:032x}", "output": OUTPUT}})
 
-    return {"events": events, "interactions": interactions, "long": long}
+    def _flush(self) -> None:
+        if not raindrop_logging.flush(120.0):
+            raise RuntimeError(f"not delivered: {raindrop_logging.stats()}")
 
 
-def _sdk(endpoint: str, *, best: bool) -> dict[str, Work]:
-    import raindrop.analytics as raindrop
+class Sdk:
+    """A service with the official SDK in it."""
 
-    raindrop.init(KEY, endpoint=endpoint, local_workshop_url=False, app_git=False)
-    if best:
-        raindrop.upload_size, raindrop.upload_interval = 200, 0.05
+    def __init__(self, endpoint: str, *, best: bool) -> None:
+        import raindrop.analytics as sdk
 
-    def events(number: int) -> None:
+        self._sdk: Any = sdk
+        sdk.init(KEY, endpoint=endpoint, local_workshop_url=False, app_git=False)
+        if best:
+            sdk.upload_size, sdk.upload_interval = 200, 0.05
+
+    def events(self, number: int) -> None:
+        """Complete AI events."""
         for one in range(number):
-            raindrop.track_ai(**ai(one))
-        raindrop.flush()
+            self._sdk.track_ai(**ai(one))
+        self._sdk.flush()
 
-    def interactions(number: int) -> None:
+    def interactions(self, number: int) -> None:
+        """Each begins and is finished at once."""
         for one in range(number):
-            raindrop.begin(**begun(one)).finish(output=OUTPUT)
-        raindrop.flush()
-
-    return {"events": events, "interactions": interactions}
+            self._sdk.begin(**begun(one)).finish(output=OUTPUT)
+        self._sdk.flush()
 
 
 ended: list[float] = []
@@ -90,7 +99,8 @@ ended: list[float] = []
 
 def main(who: str, what: str, number: int, endpoint: str, pem: str | None = None) -> None:
     """Set up, work, say how it was."""
-    work = (_ours(endpoint, pem) if who == "ours" else _sdk(endpoint, best=who == "sdk-best"))[what]
+    party: Ours | Sdk = Ours(endpoint, pem) if who == "ours" else Sdk(endpoint, best=who == "sdk-best")
+    work: Callable[[int], None] = getattr(party, what)
     started, cpu = time.monotonic(), time.process_time()
     work(number)
     said: dict[str, Any] = {"started": started, "cpu": time.process_time() - cpu, "ended": ended[-1:] or [0.0]}

@@ -46,31 +46,31 @@ class Sink:
         try:
             wrapped = connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
             with wrapped:
-                held = b""
-                while (held := self._one(wrapped, held)) is not None:
+                while self._one(wrapped):
                     pass
         except OSError:  # the party has gone
             return
 
-    def _one(self, connection: socket.socket, held: bytes) -> bytes | None:
-        """Take one request and answer it; what was read beyond it, or None at the end of the connection."""
+    def _one(self, connection: socket.socket) -> bool:
+        """Take one request and answer it; false at the end of the connection."""
+        held = b""
         while (end := held.find(b"\r\n\r\n")) < 0:
             more = connection.recv(_CHUNK)
             if not more:
-                return None
+                return False
             held += more
         head, body = held[:end], [held[end + 4 :]]
         left = _length(head) - len(body[0])
         while left > 0:
             body.append(connection.recv(min(left, _CHUNK)))
             if not body[-1]:
-                return None
+                return False
             left -= len(body[-1])
         if self._delay:
             time.sleep(self._delay)
         connection.sendall(_ANSWER)
         self.arrivals.append((time.monotonic(), head.split(b" ", 2)[1], b"".join(body)))
-        return b""
+        return True
 
     def report(self) -> dict[str, Any]:
         """What arrived since the last time: events by id, bytes, requests, and when the last one came."""
