@@ -88,6 +88,10 @@ def _usual(word: str, struct: type[Struct]) -> tuple[type[Struct], tuple[str, ..
 
 _USUAL = {str(word): _usual(word, struct) for word, struct in STRUCTS.items()}
 _check = msgspec.convert
+for _struct, _ in _USUAL.values():
+    # The first look at a type reads its annotations, and ends the process if a signal handler or another thread comes
+    # with a second one meanwhile.
+    _check({}, _struct)
 _encode = msgspec.msgpack.Encoder().encode
 
 

@@ -30,7 +30,8 @@ _LIFE_CHECK_SECONDS = 0.1
 _AT_ONCE = 16
 _BREATH_SECONDS = 20e-6
 """How many snapshots are taken in a row, and the pause after them: a thread of the application's that has something to
-do gets on then, and not only when the interpreter takes turns after 5 ms."""
+do gets on then, and not only when the interpreter takes turns after 5 ms. There is one only while fewer and fewer wait:
+a thread that does nothing but log would have each of the 5 ms, and the queue would fill up."""
 
 _BEHIND_SECONDS = 0.02
 """How often to look again while the sender has all it can hold."""
@@ -69,14 +70,24 @@ class Flush:
 class Listener(QueueListener):
     """Moves snapshots from the queue onto the road, on a daemon thread of its own.
 
-    ``look_every`` is the longest that a record waits unseen, in seconds, while something else is waited for.
+    ``look_every`` is the longest that a record waits unseen, in seconds, while something else is waited for; ``pause``
+    lets other threads have their turn for so many seconds.
     """
 
-    def __init__(self, waiting: BoundedQueue, road: Road, *, clock: Callable[[], float], look_every: float) -> None:
+    def __init__(
+        self,
+        waiting: BoundedQueue,
+        road: Road,
+        *,
+        clock: Callable[[], float],
+        look_every: float,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__(waiting)  # type: ignore[arg-type]  # every method that would use it as a queue.Queue is ours
         self._waiting = waiting
         self._road = road
         self._clock = clock
+        self._pause = pause
         self._flushes: deque[Flush] = deque()
         self._starting = threading.RLock()  # an interrupt that strikes while it is taken leaves it to its own thread
         self._driving = threading.RLock()  # held by whoever moves records on the road: this thread, or one inline
@@ -203,12 +214,15 @@ class Listener(QueueListener):
     def _take(self, most: int, *, heedless: bool) -> None:
         """Take up to ``most`` snapshots, no more than the sender can hold; heedless, all that only memory holds."""
         take, handle = self._waiting.take, self.handle
+        fewest = most
         for number in range(most):
             if number % _AT_ONCE == 0:
                 if self._road.is_behind() and not (heedless and self._waiting.in_memory):
                     return
-                if number and self._running is threading.current_thread():
-                    time.sleep(_BREATH_SECONDS)
+                waiting = len(self._waiting)
+                if waiting < fewest and self._running is threading.current_thread():
+                    fewest = waiting
+                    self._pause(_BREATH_SECONDS)
             snapshot = take()
             if snapshot is None:
                 return

@@ -6,6 +6,7 @@ import decimal
 import enum
 import logging
 import pathlib
+import subprocess
 import sys
 import threading
 import types
@@ -273,6 +274,26 @@ def test_a_long_text_of_bytes_says_how_it_begins() -> None:
     """What is text stays text; what is binary says how much it was."""
     assert _kept(b"x" * (MAX_TEXT + 5)) == "x" * MAX_TEXT + "..."
     assert _kept(bytearray(b"\xff" * (MAX_TEXT + 5))).startswith(f"<{MAX_TEXT + 5} bytes, base64: ////")
+
+
+FIRST_LOOK = """
+import logging, sys
+from raindrop_logging._pipeline.capture import capture
+from raindrop_logging.vocabulary import RECORD_TYPES
+
+seen = set()
+sys.setprofile(lambda frame, _event, _arg: seen.add(frame.f_globals.get("__name__")))
+for word in RECORD_TYPES:
+    capture(logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, word, (), None), {"properties": {}}, None, 1)
+sys.setprofile(None)
+print(sorted(name for name in seen if name == "typing"))
+"""
+
+
+def test_the_first_look_at_a_block_reads_no_annotations() -> None:
+    """All types are known when the import ends: msgspec must not be interrupted while it learns one."""
+    found = subprocess.run([sys.executable, "-c", FIRST_LOOK], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_long_text_of_a_field_is_not_copied() -> None:

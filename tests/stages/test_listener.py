@@ -76,7 +76,14 @@ class Desk:
     def __init__(self) -> None:
         self.queue = BoundedQueue(Bounds(1_000, 10**6, "drop_oldest", 0.0, 1, 10**6), Count())
         self.road = Road()
-        self.listener = Listener(self.queue, self.road, clock=time.monotonic, look_every=1.0)
+        self.pauses: list[int] = []
+        self.listener = Listener(
+            self.queue,
+            self.road,
+            clock=time.monotonic,
+            look_every=1.0,
+            pause=lambda _: self.pauses.append(len(self.queue)),
+        )
 
     def put(self, *bits: int) -> None:
         """Log some."""
@@ -104,6 +111,23 @@ def test_it_carries_what_is_put_in_order_on_its_own_thread(desk: Desk) -> None:
     desk.put(3)
     desk.road.wait_for(lambda: desk.road.accepted == [1, 2, 3])
     assert desk.road.threads == {"raindrop-listener"}
+
+
+def test_it_pauses_for_other_threads_while_a_backlog_gets_shorter(desk: Desk) -> None:
+    """A thread of the application's need not wait until it is through."""
+    desk.put(*range(100))
+    desk.listener.start()
+    desk.road.wait_for(lambda: len(desk.road.accepted) == 100)
+    assert desk.pauses == [84, 68, 52, 36, 20, 4]
+
+
+def test_it_does_not_pause_while_the_queue_fills_up(desk: Desk) -> None:
+    """A thread that logs without an end would use each pause to log more."""
+    desk.put(*range(100))
+    desk.road.on_accept = lambda one: desk.put(one.bits + 100) if one.bits < 400 else None
+    desk.listener.start()
+    desk.road.wait_for(lambda: len(desk.road.accepted) == 500)
+    assert desk.pauses == [84, 68, 52, 36, 20, 4]  # of the last hundred, behind which no more came
 
 
 def test_starting_it_often_starts_it_once(desk: Desk) -> None:
