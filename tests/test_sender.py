@@ -288,6 +288,15 @@ def test_the_deadline_holds_through_a_proxy(made: Made) -> None:
         assert time.monotonic() - started < 10.0
 
 
+def test_an_http_address_needs_no_certificates(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where none is shown none is read: a missing bundle holds nothing up, and a local receiver is reached sooner."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/bundle.pem")
+    sender = made.sender()
+    sender.submit(_event(1))
+    assert sender.wait(_soon())
+    assert len(made.server.taken) == 1
+
+
 def test_every_address_of_a_host_is_tried(made: Made) -> None:
     """A host of several addresses is reached at the one that listens, and one of none is a connection that failed."""
     with httpx.HTTPTransport() as transport:

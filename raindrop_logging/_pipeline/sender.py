@@ -450,7 +450,7 @@ def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
 
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
         proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
-        transport = httpx.HTTPTransport(verify=_trusted(receiver.verify), limits=limits, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=_trusted(receiver), limits=limits, proxy=proxy)
         bounded(transport)
     return transport
 
@@ -473,15 +473,18 @@ def _unseen_by_instrumentation() -> Generator[None]:
         context.detach(token)
 
 
-def _trusted(verify: bool | str) -> bool | ssl.SSLContext:
-    """Certificates of a file or a directory as a context: httpx is about to take no path any more."""
-    if isinstance(verify, bool):
-        return verify
+def _trusted(receiver: Receiver) -> bool | ssl.SSLContext:
+    """Certificates of a file or a directory as a context, for httpx is about to take no path any more; nobody's for an
+    address that shows none: to read all authorities takes longer than a thousand records."""
     import ssl
 
-    if Path(verify).is_dir():
-        return ssl.create_default_context(capath=verify)
-    return ssl.create_default_context(cafile=verify)
+    if receiver.endpoint.startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if isinstance(receiver.verify, bool):
+        return receiver.verify
+    if Path(receiver.verify).is_dir():
+        return ssl.create_default_context(capath=receiver.verify)
+    return ssl.create_default_context(cafile=receiver.verify)
 
 
 def _proxy_of_environment(endpoint: str) -> str | None:
