@@ -261,11 +261,13 @@ class Deployment:
         self._working_directory = _working_directory()  # now: a daemon leaves it later
         self._found: dict[str, Any] | None = None
 
-    def __call__(self, said: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, said: Mapping[str, Any]) -> Mapping[str, Any]:
         """The properties for a record that says these itself.
 
         The caller's values win, and beside a commit of the caller's nothing is said that is true of ours.
         """
+        if said.keys().isdisjoint(PROPERTIES):
+            return self._properties()
         given = {name: said[name] for name in PROPERTIES if name in said}
         return given if COMMIT_SHA in given else {**self._properties(), **given}
 

@@ -10,6 +10,7 @@ import re
 from random import Random
 
 _UUID_HEX = re.compile(r"[0-9a-f]{32}")
+_NO_TRACE = "0" * 32
 _UUID4_KEEP = (1 << 128) - 1 ^ (0xF << 76) ^ (0x3 << 62)
 _UUID4_SET = (0x4 << 76) | (0x2 << 62)
 
@@ -45,7 +46,7 @@ def trace_id(bits: int) -> str:
 def trace_id_of_event(event_id: str) -> str:
     """The one trace of an interaction: the event's own UUID digits, else a digest of its id (32 hex digits)."""
     digits = event_id.replace("-", "").lower()
-    if _UUID_HEX.fullmatch(digits) and digits.strip("0"):
+    if _UUID_HEX.fullmatch(digits) and digits != _NO_TRACE:
         return digits
     from hashlib import blake2b  # brings OpenSSL along; ids that are UUIDs never need it
 

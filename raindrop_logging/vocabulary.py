@@ -287,6 +287,8 @@ def instant(key: str, value: Any) -> float:
     Raises:
         InvalidBlockError: anything else, and numbers that are milliseconds by their size.
     """
+    if value.__class__ is float and 0 <= value < _LATEST:  # as every record's own time is
+        return value
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())

@@ -93,7 +93,7 @@ def fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 def found(environ: dict[str, str] | None = None, said: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
     """What a record that says this itself is given, with these keys in this environment."""
     environ = {"PATH": os.environ["PATH"], **(environ or {})}
-    return parts.deployment(read_settings(keys, environ), environ, wiring._may_wait_for_git)(said or {})
+    return dict(parts.deployment(read_settings(keys, environ), environ, wiring._may_wait_for_git)(said or {}))
 
 
 # ---- sources and their order -----------------------------------------------------------------------------------------

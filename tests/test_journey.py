@@ -13,7 +13,7 @@ from raindrop_logging._pipeline.encoder import Encoder
 from raindrop_logging._pipeline.entries import Entry, Item, Request, Snapshot, Told
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.router import Router
-from raindrop_logging._pipeline.sender import body_of
+from raindrop_logging._pipeline.sender import length_of, pieces_of
 from raindrop_logging.vocabulary import Ai
 from raindrop_logging.wire import Lane
 
@@ -68,6 +68,7 @@ def test_one_log_call_from_the_record_to_the_confirmed_request() -> None:  # noq
     outbox.add(request)
     attempt = outbox.take(now=1.0)
     assert attempt is not None
-    assert body_of(attempt.request) == b"[" + item.body + b"]"
+    assert b"".join(pieces_of(attempt.request)) == b"[" + item.body + b"]"
+    assert length_of(attempt.request) == len(item.body) + 2
     assert outbox.settle(attempt, Verdict.DELIVERED, now=1.1) == Settled(delivered=(item,))
     assert outbox.records == 0

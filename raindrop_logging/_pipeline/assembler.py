@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline.entries import Entry, Told
@@ -56,7 +59,7 @@ class _Open:
         if resumed and entry.block.timestamp is None:
             self.timestamp = None  # the begin, made elsewhere, has said it
         self.block = Finish()
-        self.fresh = Finish()
+        self.fresh: Finish | None = None  # until a part of it is sent, all of it is
         self.held: list[Told] = []
         self.records = 0
         self.attached: list[tuple[Attachment, str]] = []  # not sent yet, each with an id for where it has none
@@ -68,17 +71,19 @@ class _Open:
         self.quiet = quiet  # read back from the disk: says nothing before all of it was read, or it is final
 
 
-class _Closed:
-    """What a late change needs of a finished interaction to be whole."""
+class _Closed(Struct, frozen=True, gc=False, array_like=True):
+    """What a late change needs of a finished interaction to be whole; kept as bytes, in a third of the memory."""
 
-    __slots__ = ("convo_id", "event", "timestamp", "trace_id", "user_id")
+    user_id: str | None
+    event: str | None
+    convo_id: str | None
+    timestamp: float | None
+    trace_id: str | None
 
-    def __init__(self, block: Any, timestamp: float | None, trace_id: str) -> None:
-        self.user_id: str | None = block.user_id
-        self.event: str | None = block.event
-        self.convo_id: str | None = getattr(block, "convo_id", None)
-        self.timestamp = timestamp
-        self.trace_id = trace_id
+
+_close = msgspec.msgpack.Encoder().encode
+_reopen = msgspec.msgpack.Decoder(_Closed).decode
+_exact = b"".join
 
 
 class Assembler:
@@ -98,14 +103,14 @@ class Assembler:
         self._on_disk = on_disk
         self._replaying = False
         self._open: OrderedDict[str, _Open] = OrderedDict()  # longest idle first
-        self._closed: OrderedDict[str, _Closed] = OrderedDict()
+        self._closed: OrderedDict[str, bytes] = OrderedDict()
         self._due: deque[tuple[float, _Open]] = deque()  # one interval for all: arrival order is due order
         self.records = 0
         self._steps: dict[str, Callable[[Entry, float], list[Told]]] = {
             "ai": self._event,
             "event": self._event,
-            "identify": _user,
-            "span": _span,
+            "identify": self._user,
+            "span": self._span,
             "signal": self._signal,
             "begin": self._change,
             "update": self._change,
@@ -165,19 +170,38 @@ class Assembler:
         id that the caller knows is a revision."""
         if entry.event_id in self._open:
             return self._finish(entry, now)
-        trace_id = entry.trace_id if entry.type == "ai" else None
         if entry.block.event_id is not None:
-            self._remember(_Closed(entry.block, entry.timestamp, entry.trace_id), entry.event_id)
-        return [_alone(entry, Lane.EVENTS, entry.event_id, trace_id)]
+            self._remember(entry.event_id, entry.block, entry.timestamp, entry.trace_id)
+        return [self._alone(entry, Lane.EVENTS, entry.event_id)]
 
     def _signal(self, entry: Entry, _now: float) -> list[Told]:
-        told = _alone(entry, Lane.SIGNALS, entry.event_id)
+        told = self._alone(entry, Lane.SIGNALS, entry.event_id)
         interaction = self._open.get(entry.event_id)
         if interaction is None or interaction.sent:
             return [told]
         interaction.held.append(told)
         self.records += 1
         return []
+
+    def _user(self, entry: Entry, _now: float) -> list[Told]:
+        return [self._alone(entry, Lane.USERS, f"user {entry.block.user_id}")]
+
+    def _span(self, entry: Entry, _now: float) -> list[Told]:
+        return [self._alone(entry, Lane.TRACES, None)]
+
+    def _alone(self, entry: Entry, lane: Lane, key: str | None) -> Told:
+        """One record that goes out by itself."""
+        return Told(
+            lane,
+            entry.block,
+            entry.event_id,
+            entry.trace_id,
+            entry.timestamp,
+            key,
+            entry.source,
+            bits=entry.bits,
+            idents=(entry.bits,) if self._on_disk else (),
+        )
 
     def _change(self, entry: Entry, now: float) -> list[Told]:
         interaction = self._joined(entry, now)
@@ -197,7 +221,7 @@ class Assembler:
 
     def _ended(self, interaction: _Open) -> list[Told]:
         self._forget(interaction)
-        self._remember(_Closed(interaction.block, interaction.timestamp, interaction.trace_id), interaction.event_id)
+        self._remember(interaction.event_id, interaction.block, interaction.timestamp, interaction.trace_id)
         final = self._told(interaction, interaction.block, pending=False)
         return [final, *self._released(interaction)]
 
@@ -214,8 +238,10 @@ class Assembler:
 
     def _merge(self, interaction: _Open, entry: Entry, now: float) -> None:
         _absorb(interaction.block, entry.block)
-        _absorb(interaction.fresh, entry.block)
-        interaction.attached += _attached(entry)
+        if interaction.fresh is not None:
+            _absorb(interaction.fresh, entry.block)
+        if entry.block.attachments:
+            interaction.attached += _attached(entry)
         interaction.quiet = interaction.quiet and self._replaying  # a live record: it goes on in this process
         if interaction.quiet and entry.timestamp - interaction.began >= self._interval:
             interaction.sent = True  # the process that logged it has had the time for a partial
@@ -234,7 +260,7 @@ class Assembler:
         interaction.due = None
         if not interaction.records and not last:
             return []
-        block = interaction.fresh
+        block = copy(interaction.block) if interaction.fresh is None else interaction.fresh
         for key in ("user_id", "event", "convo_id"):
             setattr(block, key, getattr(interaction.block, key))
         told = self._told(interaction, block, pending=True)
@@ -271,7 +297,7 @@ class Assembler:
 
     def _revision(self, entry: Entry) -> Told:
         """A change after the end: never pending again, and whole enough to be read without what came before."""
-        closed = self._closed[entry.event_id]
+        closed = _reopen(self._closed[entry.event_id])
         block = Finish()
         _absorb(block, entry.block)
         block.attachments = [_named(one, made_up) for one, made_up in _attached(entry)] or None
@@ -287,13 +313,14 @@ class Assembler:
             key=entry.event_id,
             source=entry.source,
             pending=False,
-            idents=(entry.bits,),
+            idents=(entry.bits,) if self._on_disk else (),
         )
 
     # ---- bounds
 
-    def _remember(self, closed: _Closed, event_id: str) -> None:
-        self._closed[event_id] = closed
+    def _remember(self, event_id: str, block: Any, timestamp: float | None, trace_id: str | None) -> None:
+        convo_id = getattr(block, "convo_id", None)
+        self._closed[event_id] = _exact((_close((block.user_id, block.event, convo_id, timestamp, trace_id)), b""))
         self._closed.move_to_end(event_id)
         if len(self._closed) > self._max_open:
             self._closed.popitem(last=False)
@@ -348,17 +375,3 @@ def _named(attachment: Attachment, made_up: str) -> Attachment:
     if attachment.attachment_id is None:
         attachment.attachment_id = made_up
     return attachment
-
-
-def _user(entry: Entry, _now: float) -> list[Told]:
-    return [_alone(entry, Lane.USERS, f"user {entry.block.user_id}")]
-
-
-def _span(entry: Entry, _now: float) -> list[Told]:
-    return [_alone(entry, Lane.TRACES, None, entry.trace_id)]
-
-
-def _alone(entry: Entry, lane: Lane, key: str | None, trace_id: str | None = None) -> Told:
-    """One record that goes out by itself."""
-    at, bits = entry.timestamp, entry.bits
-    return Told(lane, entry.block, entry.event_id, trace_id, at, key, entry.source, bits=bits, idents=(bits,))

@@ -50,23 +50,24 @@ class Batcher:
     def add(self, item: Item, now: float) -> list[Request]:
         """Take one item; the requests that are complete with it."""
         ready: list[Request] = []
-        limits = self._limits.get(item.lane)
+        lane, nbytes = item.lane, len(item.body) + 1
+        limits = self._limits.get(lane)
         if limits is None:
-            if item.lane in _AFTER_EVENTS and item.key in self._open[Lane.EVENTS].keys:
-                ready += self._close(Lane.EVENTS)
-            return [*ready, Request(item.lane, (item,))]
-        batch = self._open[item.lane]
-        if batch.items and batch.nbytes + len(item.body) + 1 > limits.nbytes - 1:
-            ready += self._close(item.lane)
-            batch = self._open[item.lane]
+            if lane in _AFTER_EVENTS and item.key in self._open[Lane.EVENTS].keys:
+                ready = self._close(Lane.EVENTS)
+            return [*ready, Request(lane, (item,))]
+        batch = self._open[lane]
+        if batch.items and batch.nbytes + nbytes > limits.nbytes - 1:
+            ready = self._close(lane)
+            batch = self._open[lane]
         if not batch.items:
             batch.due = now + limits.seconds if limits.seconds else None
         batch.items.append(item)
-        batch.nbytes += len(item.body) + 1
+        batch.nbytes += nbytes
         if item.key is not None:
             batch.keys.add(item.key)
         if len(batch.items) >= limits.items or batch.nbytes >= limits.nbytes:
-            ready += self._close(item.lane)
+            ready += self._close(lane)
         return ready
 
     def tick(self, now: float) -> list[Request]:

@@ -145,14 +145,13 @@ class BoundedQueue:
 
     def take(self) -> Snapshot | None:
         """The oldest snapshot, or None; for the listener."""
-        while self._chatter or self._precious:
-            lane, other = self._precious, self._chatter
-            if _head(other) < _head(lane):
-                lane, other = other, lane
+        chatter, precious = self._chatter, self._precious
+        while chatter or precious:
+            lane, other = (chatter, precious) if _head(chatter) < _head(precious) else (precious, chatter)
             numbered = _popped(lane)
             if numbered is None:
                 continue
-            if _head(other) < numbered[0]:  # what was the oldest has been dropped since, or came when it was empty
+            if other and _head(other) < numbered[0]:  # what was older has been dropped since, or came only now
                 lane.appendleft(numbered)
                 continue
             self.nbytes -= numbered[1].nbytes
@@ -218,7 +217,7 @@ _Numbered = tuple[int, Snapshot]
 def _head(lane: deque[_Numbered]) -> float:
     """The number of the oldest of a lane. Callers take heads away as well, so it may be gone by then."""
     try:
-        return lane[0][0]
+        return lane[0][0] if lane else inf
     except IndexError:
         return inf
 

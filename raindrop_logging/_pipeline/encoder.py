@@ -16,7 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import Item, Refusal, Told
-from raindrop_logging.vocabulary import Attachment
+from raindrop_logging.identifiers import trace_id_of_event
+from raindrop_logging.vocabulary import Attachment, Begin, Event
 from raindrop_logging.wire import MAX_ITEM_BYTES, TRUNCATION_MARKER, Lane
 
 EncodeSpan = Callable[[Told, Callable[[str], str]], bytes]
@@ -77,6 +78,8 @@ class WireUser(Struct):
 
 
 _json = msgspec.json.Encoder().encode
+_exact = b"".join
+"""Copies bytes into as many as there are: msgspec leaves up to half as much unused behind what it wrote."""
 
 
 class Encoder:
@@ -100,6 +103,7 @@ class Encoder:
         self._constants = dict(constants)
         self._stamp = stamp
         self._max_chars = max_text_chars
+        self._fits = min(max_text_chars, MAX_ITEM_BYTES)  # bytes of a body in which no text can be too long
         self._encode_span = encode_span
         self._second = -1
         self._prefix = ""
@@ -114,35 +118,31 @@ class Encoder:
         """The bytes of one thing, shortened if it must be; refused if it cannot be made small enough."""
         if told.lane is Lane.TRACES:
             return self._span(told)
-        wire = self._build[told.lane](told)
-        ai = told.lane is Lane.EVENTS and wire.ai_data is not None
+        lane = told.lane
+        wire = self._build[lane](told)
+        ai = lane is Lane.EVENTS and wire.ai_data is not None
         try:
             body = _json(wire)
         except (TypeError, ValueError, RecursionError):  # keys that JSON has no text for
             wire = _with_text_keys(msgspec.to_builtins(wire, str_keys=False), 0)
             body = _json(wire)
         truncated = 0
-        if len(body) > min(self._max_chars, MAX_ITEM_BYTES):
-            body, truncated = self._fit(body)
-        if len(body) > MAX_ITEM_BYTES:
-            detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
-            return Refusal("too_large", detail, told.source, told.records)
-        return Item(told.lane, body, told.key, told.records, told.source, ai, truncated, told.idents)
+        if len(body) > self._fits:
+            body, truncated = self._fit(wire, body)
+            if len(body) > MAX_ITEM_BYTES:
+                detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
+                return Refusal("too_large", detail, told.source, told.records)
+        return Item(lane, _exact((body, b"")), told.key, told.records, told.source, ai, truncated, told.idents)
 
     # ---- bodies
 
     def _event(self, told: Told) -> WireEvent:
         block = told.block
-        text_in, text_out = getattr(block, "input", None), getattr(block, "output", None)
-        ai_data = None
-        if text_in or text_out or told.lane is Lane.PARTIALS:
-            ai_data = AiData(getattr(block, "model", None), text_in, text_out, getattr(block, "convo_id", None))
-            if ai_data == _NO_AI_DATA:
-                ai_data = None
+        ai_data = None if block.__class__ is Event else _ai_data(block, told.lane)
         own = block.properties or {}
         properties = {**self._constants, **self._stamp(own), **own}
-        if told.trace_id is not None and self._encode_span is not None:
-            properties.setdefault("trace_id", told.trace_id)
+        if self._encode_span is not None and block.__class__ is not Event:
+            properties.setdefault("trace_id", told.trace_id or trace_id_of_event(told.event_id))
         return WireEvent(
             told.event_id,
             block.user_id,
@@ -188,21 +188,22 @@ class Encoder:
     def time_text(self, seconds: float) -> str:
         """UTC with microseconds and ``Z``; the text of the second is kept, records of one second share it."""
         micros = round(seconds * 1_000_000)
-        second, rest = divmod(micros, 1_000_000)
+        second = micros // 1_000_000
         if second != self._second:
             self._prefix = datetime.fromtimestamp(second, UTC).isoformat()[: len("2026-11-20T18:10:47")]
             self._second = second
-        return f"{self._prefix}.{rest:06d}Z"
+        return f"{self._prefix}.{micros % 1_000_000:06d}Z"
 
     # ---- limits
 
-    def _fit(self, body: bytes) -> tuple[bytes, int]:
+    def _fit(self, wire: Any, body: bytes) -> tuple[bytes, int]:
         """Cap every text, then shorten the longest ones evenly until the whole fits."""
-        value = msgspec.json.decode(body)
+        value = msgspec.to_builtins(wire, str_keys=True)  # what holds the texts anew, the texts as they are
         cut = _Cutter(self._max_chars)
         for container, key in _texts(value):
             container[key] = cut(container[key])
-        body = _json(value)
+        if cut.count:
+            body = _json(value)
         shortened: set[tuple[int, Any]] = set()
         for _ in range(_ROUNDS):
             if len(body) <= MAX_ITEM_BYTES:
@@ -210,6 +211,15 @@ class Encoder:
             shortened |= _shorten_longest(value, len(body) - MAX_ITEM_BYTES)
             body = _json(value)
         return body, cut.count + len(shortened)
+
+
+def _ai_data(block: Begin, lane: Lane) -> AiData | None:
+    """Nothing where the event is none of a model's: without a text a whole event has no place for the rest."""
+    text_in, text_out = block.input, getattr(block, "output", None)
+    if not text_in and not text_out and lane is not Lane.PARTIALS:
+        return None
+    said = AiData(block.model, text_in, text_out, block.convo_id)
+    return said if text_in or said != _NO_AI_DATA else None
 
 
 _NO_AI_DATA = AiData()

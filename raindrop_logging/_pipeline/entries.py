@@ -81,13 +81,16 @@ SNAPSHOT_OVERHEAD = 320
 """Bytes of a snapshot beside its block and its error: the Struct, its float, its id bits, its source."""
 
 
-class Entry(Struct, frozen=True):
-    """A valid record: its typed block with context, defaults and exception merged in, its ids and its time."""
+class Entry(Struct, frozen=True, gc=False):
+    """A valid record: its typed block with context, defaults and exception merged in, its ids and its time.
+
+    ``trace_id`` is None where it follows from the event's id.
+    """
 
     type: RecordType
     block: Any  # one of vocabulary.STRUCTS[type]
     event_id: str
-    trace_id: str
+    trace_id: str | None
     timestamp: float
     source: Source
     bits: int = 0
@@ -106,9 +109,10 @@ class Refusal(Struct, frozen=True):
     ends: str | None = None
 
 
-class Told(Struct, frozen=True):
+class Told(Struct, frozen=True, gc=False):
     """One thing to say on the wire: an event, a partial, a signal, a user or a span, still as values.
 
+    ``trace_id`` is as in `Entry`.
     ``records`` is how many log records it speaks for; ``key`` is what must stay in order with it; ``pending`` is
     None where the route has no such notion; a ``timestamp`` of None is left to the receiver. ``idents`` are the bits of
     the records that need not be kept on disk any longer once this is settled.
@@ -127,7 +131,7 @@ class Told(Struct, frozen=True):
     idents: tuple[int, ...] = ()
 
 
-class Item(Struct, frozen=True):
+class Item(Struct, frozen=True, gc=False):
     """One thing as the bytes that go out, whatever happens afterwards; ``idents`` as in `Told`."""
 
     lane: Lane
@@ -140,7 +144,7 @@ class Item(Struct, frozen=True):
     idents: tuple[int, ...] = ()
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """Items that go out in one POST."""
 
     lane: Lane
@@ -149,4 +153,14 @@ class Request(Struct, frozen=True):
     @property
     def records(self) -> int:
         """Log records that this request speaks for."""
-        return sum(item.records for item in self.items)
+        return sum([item.records for item in self.items])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its items."""
+        return sum([len(item.body) for item in self.items])
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What must stay in order with it."""
+        return frozenset([item.key for item in self.items if item.key is not None])

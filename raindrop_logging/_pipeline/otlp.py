@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from raindrop_logging._pipeline.entries import Told
-from raindrop_logging.identifiers import span_id
+from raindrop_logging.identifiers import span_id, trace_id_of_event
 from raindrop_logging.late_imports import not_across_fork
 from raindrop_logging.offered_tools import offered_tool
 from raindrop_logging.vocabulary import Message, Span, instant
@@ -65,7 +65,7 @@ class SpanEncoder:
         return self._encode(
             {
                 "name": span.name,
-                "trace_id": told.trace_id,
+                "trace_id": told.trace_id or trace_id_of_event(told.event_id),
                 "span_id": span.span_id or span_id(told.bits),
                 "parent_id": span.parent_id,
                 "start": start,

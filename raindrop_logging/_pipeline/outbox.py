@@ -4,7 +4,8 @@ Requests leave in the order they came, but for two rules: a request waits for ev
 event id) with it, and a lane or a host in trouble lets one probe through at a time.
 
 Each key has its line of requests, and a request may go once it stands first in all of its lines. It keeps its place
-there while it is on its way, retried or split, so finding the next one costs the same however many wait.
+there while it is on its way, retried or split, so finding the next one costs the same however many wait. Most keys are
+those of one request alone, so a line is only kept where another one stands behind the first.
 
 In: Request, and the verdict on each attempt
 Out: the next Request to try, and Settled when one has ended
@@ -100,14 +101,27 @@ class _Batch:
 class Attempt:
     """A request on its way, with what its earlier attempts came to."""
 
-    __slots__ = ("attempts", "batch", "behind", "ended", "first", "flying", "keys", "place", "records", "request")
+    __slots__ = (
+        "attempts",
+        "batch",
+        "behind",
+        "ended",
+        "first",
+        "flying",
+        "keys",
+        "nbytes",
+        "place",
+        "records",
+        "request",
+    )
 
     def __init__(self, batch: _Batch, offset: int, request: Request) -> None:
         self.batch = batch
         self.place = (batch.serial, offset)  # the order in which requests came, and stand in it for good
         self.request = request
-        self.keys = frozenset(item.key for item in request.items if item.key is not None)
+        self.keys = request.keys
         self.records = request.records
+        self.nbytes = request.nbytes
         self.attempts = 0
         self.first: float | None = None
         self.behind = 0  # lines in which another one stands first
@@ -194,10 +208,13 @@ class Outbox:
         self._patience = patience
         self._random = random
         self._open: OrderedDict[int, _Batch] = OrderedDict()  # by serial, so the oldest is the first
-        self._lines: dict[str, deque[Attempt]] = {}
+        self._lines: dict[str, Attempt] = {}  # by key: who stands first in its line
+        self._behind: dict[str, deque[Attempt]] = {}  # by key, where there are any: who stands behind the first
         self._lanes = {lane: _LaneQueue() for lane in Lane}
         self._host = _Health()
         self._requests = 0
+        self.is_full = False
+        """Whether more is better left where it is; asked for every record, so it is kept and not worked out then."""
         self.last_serial = 0
         """Serial of the newest request; whatever has a smaller or equal one came before now."""
         self.records = 0
@@ -205,13 +222,6 @@ class Outbox:
 
     def __len__(self) -> int:
         return self._requests
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more is better left where it is; what lanes that are down hold counts up to their share."""
-        lanes = self._lanes.values()
-        counted = sum(min(lane.share, 1.0) if lane.health.failures else lane.share for lane in lanes)
-        return counted >= _SHARE or self._requests >= 2 * MAX_REQUESTS or self.nbytes >= 2 * MAX_BYTES
 
     @property
     def is_busy(self) -> bool:
@@ -238,11 +248,13 @@ class Outbox:
         """Take a request to send."""
         self.last_serial += 1
         attempt = Attempt(_Batch(self.last_serial), 0, request)
-        for key in attempt.keys:
-            line = self._lines.setdefault(key, deque())
-            attempt.behind += bool(line)
-            line.append(attempt)
+        shared = attempt.keys & self._lines.keys()
+        for key in shared:
+            self._behind.setdefault(key, deque()).append(attempt)
+        attempt.behind = len(shared)
+        self._lines.update(dict.fromkeys(attempt.keys - shared, attempt))
         self._enter(attempt)
+        self._weigh()
 
     def take(self, now: float) -> Attempt | None:
         """The next request that may go now; the caller must `settle` it."""
@@ -279,6 +291,13 @@ class Outbox:
         ``reached`` tells of one that is unreachable whether the host took the connection: then it is the route that
         does not answer, and the others go on.
         """
+        settled = self._judged(attempt, verdict, now, retry_after, reached=reached)
+        self._weigh()
+        return settled
+
+    def _judged(
+        self, attempt: Attempt, verdict: Verdict, now: float, retry_after: float | None, *, reached: bool
+    ) -> Settled:
         lane = self._lanes[attempt.request.lane]
         for health in (lane.health, self._host):
             health.probing -= 1
@@ -302,6 +321,7 @@ class Outbox:
         left = sorted(self._unsettled())
         for attempt in left:
             self._leave(attempt)
+        self._weigh()
         return tuple(attempt.request for attempt in left)
 
     def drop_oldest(self, lane: Lane, excess: int) -> tuple[Item, ...]:
@@ -311,6 +331,7 @@ class Outbox:
             if len(gone) >= excess:
                 break
             gone += self._leave(attempt)
+        self._weigh()
         return tuple(gone)
 
     def items_waiting(self, lane: Lane) -> int:
@@ -374,9 +395,12 @@ class Outbox:
         lane, middle, offset = attempt.request.lane, len(items) // 2, attempt.place[1]
         left = Attempt(batch, offset, Request(lane, items[:middle]))
         right = Attempt(batch, offset + middle, Request(lane, items[middle:]))
-        right.behind = len(left.keys & right.keys)
-        for key in attempt.keys:  # it was on its way, so it stands first in every line
-            self._lines[key].extendleft(half for half in (right, left) if key in half.keys)
+        both = left.keys & right.keys
+        right.behind = len(both)
+        for key in both:
+            self._behind.setdefault(key, deque()).appendleft(right)
+        # It was on its way, so it stood first in every line: its halves take that place over.
+        self._lines.update(dict.fromkeys(right.keys, right) | dict.fromkeys(left.keys, left))
         self._enter(left)
         self._enter(right)
         self._leave(attempt)
@@ -404,28 +428,45 @@ class Outbox:
         lane.ready -= not (attempt.flying or attempt.behind)
         self._count(attempt, -1)
         for key in attempt.keys:
-            self._step_out(attempt, key)
+            if self._lines[key] is not attempt:
+                self._step_out(attempt, key)
+            elif key in self._behind:
+                self._move_up(key)
+            else:
+                del self._lines[key]
         return attempt.request.items
 
+    def _move_up(self, key: str) -> None:
+        """Have the next in the line of a key stand first."""
+        following = self._lines[key] = self._behind[key].popleft()
+        if not self._behind[key]:
+            del self._behind[key]
+        following.behind -= 1
+        if not following.behind:
+            self._lanes[following.request.lane].push(following)
+
     def _step_out(self, attempt: Attempt, key: str) -> None:
-        line = self._lines[key]
-        was_first = line[0] is attempt
-        line.remove(attempt)  # found at once: it stands at or near the front
-        if not line:
-            del self._lines[key]
-        elif was_first:
-            line[0].behind -= 1
-            if not line[0].behind:
-                self._lanes[line[0].request.lane].push(line[0])
+        """Out of the line of a key, where it stands behind another one; or its halves have taken its place over."""
+        behind = self._behind.get(key, ())
+        if attempt in behind:
+            self._behind[key].remove(attempt)
+            if not self._behind[key]:
+                del self._behind[key]
 
     def _count(self, attempt: Attempt, sign: int) -> None:
-        lane, nbytes = self._lanes[attempt.request.lane], sum(len(item.body) for item in attempt.request.items)
+        lane = self._lanes[attempt.request.lane]
         self._requests += sign
         self.records += sign * attempt.records
-        self.nbytes += sign * nbytes
+        self.nbytes += sign * attempt.nbytes
         lane.requests += sign
         lane.items += sign * len(attempt.request.items)
-        lane.nbytes += sign * nbytes
+        lane.nbytes += sign * attempt.nbytes
+
+    def _weigh(self) -> None:
+        """See whether it is full; what lanes that are down hold counts up to their share."""
+        lanes = self._lanes.values()
+        counted = sum(min(lane.share, 1.0) if lane.health.failures else lane.share for lane in lanes)
+        self.is_full = counted >= _SHARE or self._requests >= 2 * MAX_REQUESTS or self.nbytes >= 2 * MAX_BYTES
 
     def _unsettled(self) -> Iterable[Attempt]:
         """Everything, the oldest first."""

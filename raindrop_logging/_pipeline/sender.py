@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC
 from itertools import count
@@ -358,12 +358,13 @@ class Sender:
         with not_across_fork:
             import httpx
 
+        kind = PROTOBUF if request.lane is Lane.TRACES else JSON
         connect = min(timeout, MAX_CONNECT_SECONDS)
         return httpx.Request(
             "POST",
             self._receiver.endpoint + ROUTES[request.lane],
-            headers={**self._headers, "Content-Type": PROTOBUF if request.lane is Lane.TRACES else JSON},
-            content=body_of(request),
+            headers={**self._headers, "Content-Type": kind, "Content-Length": str(length_of(request))},
+            content=pieces_of(request),
             extensions={"timeout": {"connect": connect, "read": timeout, "write": timeout, "pool": timeout}},
         )
 
@@ -525,12 +526,27 @@ def _beginning_of(response: httpx.Response) -> bytes:
     return start
 
 
-def body_of(request: Request) -> bytes:
-    """The body of a request: an array of the items, one object, or spans end to end (protobuf joins them so)."""
+def pieces_of(request: Request) -> Iterator[bytes]:
+    """The body of a request: an array of the items, one object, or spans end to end (protobuf joins them so).
+
+    In pieces of a few items, so that what is on its way is not there twice.
+    """
+    opening, between, closing = _AROUND[request.lane in ARRAY_LANES]
     bodies = [item.body for item in request.items]
-    if request.lane in ARRAY_LANES:
-        return b"[" + b",".join(bodies) + b"]"
-    return b"".join(bodies)
+    for start in range(0, len(bodies), _ITEMS_A_PIECE):
+        end = start + _ITEMS_A_PIECE
+        piece = between.join(bodies[start:end])
+        yield (between if start else opening) + piece + (b"" if end < len(bodies) else closing)
+
+
+def length_of(request: Request) -> int:
+    """Bytes of the body of a request."""
+    opening, between, closing = _AROUND[request.lane in ARRAY_LANES]
+    return len(opening) + request.nbytes + len(between) * (len(request.items) - 1) + len(closing)
+
+
+_AROUND = {True: (b"[", b",", b"]"), False: (b"", b"", b"")}
+_ITEMS_A_PIECE = 64
 
 
 def seconds_of(retry_after: str | None, time_of_day: Callable[[], float]) -> float | None:

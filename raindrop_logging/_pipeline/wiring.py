@@ -512,7 +512,8 @@ class Pipeline:
         if isinstance(item, Refusal):
             self._refused(item, told.idents)
             return
-        self.ledger.add("truncated", item.truncated)
+        if item.truncated:
+            self.ledger.add("truncated", item.truncated)
         if item.ai and self.settings.write_key is None:
             item = as_final_partial(item)
         self._batch(item, now)

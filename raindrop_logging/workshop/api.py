@@ -6,6 +6,7 @@ In: GET requests.  Out: JSON, and the stream of changes as server-sent events.  
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from raindrop_logging.workshop.refusals import RefusedError, invalid
 from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from starlette.requests import Request
 
@@ -98,14 +99,23 @@ class Api:
 
     async def _stream(self, request: Request) -> Response:
         del request
-        return StreamingResponse(self._changes(), media_type="text/event-stream")
+        changes = self._changes()
+        first = await anext(changes)  # watched from now on: who sees the answer begin misses nothing that comes then
+        return StreamingResponse(_going_on(first, changes), media_type="text/event-stream")
 
-    async def _changes(self) -> AsyncIterator[bytes]:
+    async def _changes(self) -> AsyncGenerator[bytes]:
         async for event_ids in self._feed.watch():
             if not event_ids:
                 yield b": still here\n\n"
             for summary in await run_in_threadpool(self._store.summaries, event_ids) if event_ids else ():
                 yield b"event: change\ndata: " + msgspec.json.encode(previewed(summary)) + b"\n\n"
+
+
+async def _going_on(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for piece in rest:
+            yield piece
 
 
 def answer(value: Any, status: int = 200) -> Response:

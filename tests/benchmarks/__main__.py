@@ -18,7 +18,7 @@ from tests.benchmarks.measures import MissingError, Ratio
 from tests.benchmarks.rows import COUNTED, ROWS, Row
 from tests.benchmarks.said import HANDLER
 
-_REFERENCES = ("raindrop-ai", "structlog", "httpx", "msgspec", "opentelemetry-sdk")
+_REFERENCES = ("raindrop-ai", "sentry-sdk", "opentelemetry-sdk", "structlog", "httpx", "msgspec")
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     given = _given()
     if given.list:
         for row in ROWS:
-            print(f"{row.name:12} {_promise(row):>8}  {row.compared}")
+            print(f"{row.name:13} {_promise(row):>8}  {row.compared}")
         return 0
     rows = [row for row in ROWS if not given.rows or row.name in given.rows]
     if given.counted:
@@ -68,7 +68,7 @@ def _print_heading() -> None:
     print(f"{platform.python_implementation()} {platform.python_version()}, built {build} profile-guided optimization")
     print(", ".join(f"{name} {_version(name)}" for name in _REFERENCES))
     print(f"handler: {HANDLER}, all else by default\n")
-    print(f"{'row':12} {'measured':>10} {'target':>9} {'noise':>6}         made of")
+    print(f"{'row':13} {'measured':>10} {'target':>9} {'noise':>6}         made of")
 
 
 def _processor() -> str:
@@ -106,7 +106,7 @@ def _measured(row: Row, place: int, of: int) -> Ratio | None:
         said = f"{ratio.value:9.3f}{row.unit} {_promise(row):>9} {row.noise:6.0%}  {verdict} {ratio.of}"
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    print(f"{row.name:12} {said}, {time.monotonic() - started:.0f} s\n{'':12} {row.compared}", flush=True)
+    print(f"{row.name:13} {said}, {time.monotonic() - started:.0f} s\n{'':13} {row.compared}", flush=True)
     return ratio
 
 

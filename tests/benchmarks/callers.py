@@ -129,6 +129,28 @@ def _sdk() -> Call:
     return lambda number: raindrop.track_ai(**ai(number))
 
 
+def _queue_handler() -> None:
+    from logging.handlers import QueueHandler
+    from queue import Queue
+
+    logging.root.addHandler(QueueHandler(Queue()))
+
+
+def _opentelemetry() -> None:
+    from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogRecordExporter
+
+    provider = LoggerProvider()
+    provider.add_log_record_processor(BatchLogRecordProcessor(InMemoryLogRecordExporter()))
+    logging.root.addHandler(LoggingHandler(logger_provider=provider))
+
+
+def _sentry() -> None:
+    import sentry_sdk
+
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", enable_logs=True)
+
+
 def _sized(characters: int) -> Call:
     text = "q" * characters
     return lambda number: log.info(
@@ -163,6 +185,9 @@ CASES: dict[str, tuple[Callable[[], None], Callable[[], Call]]] = {
     "structlog, ref": (_null, _structlog),
     "structlog": (_ours, _structlog),
     "sdk": (_null, _sdk),
+    "queue handler": (_queue_handler, _same(_ai)),
+    "opentelemetry": (_opentelemetry, _same(_ai)),
+    "sentry": (_sentry, _same(_ai)),
     "queued": (lambda: _ours(holds=True), _same(_ai)),
     "open": (lambda: _ours(partial_flush_interval=_HOURS, max_open_interactions=20_000), _same(_begin)),
     "100 KB": (_ours, lambda: _sized(100_000)),
@@ -175,7 +200,10 @@ CASES: dict[str, tuple[Callable[[], None], Callable[[], Call]]] = {
 
 
 def main(case: str, number: int) -> None:
-    """Do it so many times; what waits is given up, but for the cases that count what all threads do."""
+    """Do it so many times; what waits is given up, but for the cases that count what all threads do.
+
+    A record that was refused or had no room would be a cheap one: none may be.
+    """
     set_up, called = CASES[case]
     set_up()
     call = called()
@@ -184,8 +212,17 @@ def main(case: str, number: int) -> None:
         call(one)
     if case in {"1 MB", "1 KB", "open"}:
         _handed_over(case)
+    _check_that_none_is_lost()
     sys.stdout.flush()
     os._exit(0)
+
+
+def _check_that_none_is_lost() -> None:
+    import raindrop_logging
+
+    stats = raindrop_logging.stats()
+    assert not stats.dropped, stats
+    assert not stats.refused, stats
 
 
 def _handed_over(case: str) -> None:

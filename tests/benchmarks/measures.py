@@ -177,17 +177,18 @@ def _sink(*args: str) -> Generator[tuple[int, Any]]:
 
 @contextmanager
 def _certificate(wanted: bool) -> Generator[tuple[str, str] | None]:
-    """Files of a server's certificate with its key, and of who signed it."""
+    """Files of a server's certificate with its key, and of all who may sign one, as on any machine."""
     if not wanted:
         yield None
         return
+    import certifi
     import trustme
 
     with tempfile.TemporaryDirectory() as directory:
         own, signer = Path(directory) / "server.pem", Path(directory) / "ca.pem"
         authority = trustme.CA()
         authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
-        authority.cert_pem.write_to_path(signer)
+        signer.write_bytes(Path(certifi.where()).read_bytes() + authority.cert_pem.bytes())
         yield str(own), str(signer)
 
 

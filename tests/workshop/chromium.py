@@ -23,7 +23,7 @@ FLAGS: Final = (
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
     "--window-size=1280,900", "--remote-debugging-pipe",
 )  # fmt: skip
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 COMMANDS_FD, ANSWERS_FD = 3, 4
 ABOVE_THEM: Final = 10
 
@@ -104,7 +104,7 @@ class Chromium:
         return self.ask(
             f"new Promise((found, failed) => {{ const start = Date.now();"
             f" const look = () => {{ const value = {expression};"
-            f" if (value) found(value); else if (Date.now() - start > 10000) failed(new Error('never'));"
+            f" if (value) found(value); else if (Date.now() - start > {SECONDS * 500}) failed(new Error('never'));"
             f" else setTimeout(look, 10); }}; look(); }})"
         )
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from raindrop_logging.workshop import open_store
+from raindrop_logging.workshop.app import build
+from raindrop_logging.workshop.live import LiveFeed
+from tests.workshop.test_store import FULL
 from tests.workshop.wire_bodies import TRACE, ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
 
     from raindrop_logging.workshop import Running
 
@@ -114,3 +119,34 @@ def test_stream(workshop: Running, client: httpx.Client) -> None:
             assert next(changes)["signal_count"] == 1
             sender.post("/v1/traces", json=otlp(otlp_span(of_event("live"))))
             assert next(changes)["span_count"] == 1
+
+
+def test_who_sees_the_stream_begin_misses_nothing_after_it() -> None:
+    """What changes while the head of the answer is still on its way is told as well."""
+    store, feed = open_store(":memory:"), LiveFeed()
+    store.append(FULL).result()
+    pieces: list[bytes] = []
+
+    async def listen() -> None:
+        enough = asyncio.Event()
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                feed.publish(["e"])
+                return
+            pieces.append(message["body"])
+            if len(pieces) == 2:
+                enough.set()
+
+        async def receive() -> MutableMapping[str, Any]:
+            await enough.wait()
+            return {"type": "http.disconnect"}
+
+        headers = [(b"host", b"127.0.0.1")]
+        scope = {"type": "http", "method": "GET", "path": "/api/stream", "query_string": b"", "headers": headers}
+        await build(store, feed)(scope, receive, send)
+
+    asyncio.run(listen())
+    store.close()
+    assert pieces[0] == b": still here\n\n"
+    assert json.loads(pieces[1].partition(b"data: ")[2])["event_id"] == "e"
