@@ -10,6 +10,8 @@ None of them ever comes out of a log call: there the record is counted and named
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class RaindropLoggingError(Exception):
     """Every error this package raises on purpose."""
@@ -34,3 +36,11 @@ class MissingExtraError(RaindropLoggingError, ImportError):
 
     def __init__(self, part: str, library: str, extra: str) -> None:
         super().__init__(f"{part} needs {library}: pip install 'raindrop-logging[{extra}]'")
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """What a message adds to a word that is nearly a known one, such as ``; did you mean 'user_id'?``; or nothing."""
+    import difflib  # only where something is wrong
+
+    near = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -19,7 +19,6 @@ from base64 import b64encode
 from collections import ChainMap, UserString, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
-from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -387,6 +386,8 @@ def _struct(value: Any) -> Any:
 
 
 def _dataclass(value: Any) -> _Pairs:
+    from dataclasses import fields  # imported by whoever made the value
+
     return _attributes(value, ((field.name, field.name) for field in fields(value)))
 
 

@@ -12,13 +12,12 @@ of the text and no faster. Patterns are compiled with the first `Redactor`, not 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, Final, NamedTuple
 
-from raindrop_logging.errors import SettingsError
+from raindrop_logging.errors import SettingsError, did_you_mean
 
 TOKENS: Final[Mapping[str, str]] = {
     "credentials": "<REDACTED_CREDENTIALS>",
@@ -1492,8 +1491,7 @@ def read_redactor(said: bool | Sequence[str] | str) -> Redactor | None:
 def _check_category(category: Any) -> None:
     if category in CATEGORIES:
         return
-    near = difflib.get_close_matches(str(category).lower().replace("-", "_").replace(" ", "_"), CATEGORIES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(str(category).lower().replace("-", "_").replace(" ", "_"), CATEGORIES)
     raise SettingsError(f"'redact' names {category!r}{hint} (the categories are {', '.join(CATEGORIES)})")
 
 

@@ -8,7 +8,6 @@ rule; keys whose behaviour this version does not bring are refused, never ignore
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging import deployment, redaction, vocabulary, wire
-from raindrop_logging.errors import SettingsError
+from raindrop_logging import deployment, vocabulary, wire
+from raindrop_logging.errors import SettingsError, did_you_mean
 
 Mode = Literal["thread", "sync", "off"]
 WhenFull = Literal["drop_oldest", "drop_newest", "block"]
@@ -257,9 +256,7 @@ def _size(key: str, value: Any) -> int:
 def _one_of(*allowed: str) -> Reader:
     def read(key: str, value: Any) -> str:
         if value not in allowed:
-            near = difflib.get_close_matches(str(value), allowed, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            _refuse(key, value, f"allowed is {' | '.join(allowed)}{hint}")
+            _refuse(key, value, f"allowed is {' | '.join(allowed)}{did_you_mean(value, allowed)}")
         return str(value)
 
     return read
@@ -387,7 +384,10 @@ def _redact(_key: str, value: Any) -> bool | str | tuple[str, ...]:
     said = _WORDS.get(value.strip().lower(), value.strip()) if isinstance(value, str) else value
     if isinstance(said, str) and not (":" in said or "." in said):
         said = [word.strip() for word in said.split(",") if word.strip()]
-    redaction.read_redactor(said)  # refuses what cannot work, with the rule
+    if said is not False:
+        from raindrop_logging.redaction import read_redactor
+
+        read_redactor(said)  # refuses what cannot work, with the rule
     return tuple(said) if isinstance(said, list | tuple) else said
 
 
@@ -521,8 +521,7 @@ _NOT_YET: Final = frozenset({"breadcrumbs"})
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else f" (known: {', '.join(known)})")
+    return f"unknown key '{key}'" + (did_you_mean(key, known) or f" (known: {', '.join(known)})")
 
 
 def _read(reader: Reader, key: str, raw: Any, origin: str | None) -> Any:

@@ -8,7 +8,6 @@ for type checkers.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, Required, TypedDict, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from raindrop_logging.errors import InvalidBlockError
+from raindrop_logging.errors import InvalidBlockError, did_you_mean
 
 RecordType = Literal["ai", "event", "begin", "update", "finish", "signal", "identify", "span"]
 RECORD_TYPES: Final[tuple[RecordType, ...]] = get_args(RecordType)
@@ -42,7 +41,7 @@ SpanId = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="16 lowercase
 Tokens = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class Attachment(Struct, kw_only=True, forbid_unknown_fields=True):
+class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Context from the user, or what the model put out: a document, an image, code, a whole page."""
 
     type: AttachmentType = "text"
@@ -53,7 +52,7 @@ class Attachment(Struct, kw_only=True, forbid_unknown_fields=True):
     attachment_id: str | None = None
 
 
-class Message(Struct, kw_only=True):
+class Message(Struct, kw_only=True, gc=False):
     """One message of a model's prompt; content is text, or the provider's own parts."""
 
     role: Name
@@ -63,13 +62,13 @@ class Message(Struct, kw_only=True):
     tool_call_id: Any = None
 
 
-class Block(Struct, kw_only=True, forbid_unknown_fields=True):
-    """What every record type may say."""
+class Block(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What every record type may say; made of plain values, so no block can be part of a cycle."""
 
     type: RecordType | None = None
 
 
-class _Told(Block):
+class _Told(Block, gc=False):
     """What every record about an event may say."""
 
     event_id: EventId | None = None
@@ -81,11 +80,11 @@ class _Told(Block):
     feature_flags: Annotated[dict[str, str], Meta(description="Flag name to variant.")] | None = None
 
 
-class Event(_Told):
+class Event(_Told, gc=False):
     """A plain product event."""
 
 
-class Begin(_Told):
+class Begin(_Told, gc=False):
     """Opens an interaction."""
 
     input: Text | None = None
@@ -93,21 +92,21 @@ class Begin(_Told):
     convo_id: str | None = None
 
 
-class Update(Begin):
+class Update(Begin, gc=False):
     """Changes an open interaction: properties merge, attachments are added."""
 
 
-class Finish(Begin):
+class Finish(Begin, gc=False):
     """Closes an interaction."""
 
     output: Text | None = None
 
 
-class Ai(Finish):
+class Ai(Finish, gc=False):
     """A complete AI event: one question, one answer."""
 
 
-class Signal(Block):
+class Signal(Block, gc=False):
     """A judgement on an event: feedback, an edit, a thumb."""
 
     event_id: EventId | None = None
@@ -121,14 +120,14 @@ class Signal(Block):
     timestamp: Timestamp = None
 
 
-class Identify(Block):
+class Identify(Block, gc=False):
     """Traits of a user."""
 
     user_id: UserId | None = None
     traits: Annotated[dict[Any, Any], Meta(description="Trait name to text, number or truth value.")] | None = None
 
 
-class Span(Block):
+class Span(Block, gc=False):
     """One finished piece of work inside an interaction."""
 
     kind: SpanKind | None = None
@@ -341,11 +340,10 @@ def _explain_unknown(record_type: RecordType, key: str, path: str) -> str:
     key = key if _WORDLIKE.fullmatch(key) else f"(a key of {len(key)} characters)"
     owner = Attachment if path.startswith(".attachments") else STRUCTS[record_type]
     fields = [name for name in owner.__struct_fields__ if name != "type" or owner is Attachment]
-    near = difflib.get_close_matches(key, fields, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
     home = "" if owner is Attachment else _home_of(key, record_type)
     holder = "an attachment" if owner is Attachment else record_type
-    return f"unknown key '{_dotted(path + '.' + key)}'{hint}{home} ({holder} knows {', '.join(fields)})"
+    known = f"{did_you_mean(key, fields)}{home} ({holder} knows {', '.join(fields)})"
+    return f"unknown key '{_dotted(path + '.' + key)}'{known}"
 
 
 def _home_of(key: str, record_type: RecordType) -> str:
@@ -382,6 +380,8 @@ def _allowed(record_type: RecordType, path: str, what: str, given: str) -> str:
     last = path.rsplit(".", 1)[-1].split("[", maxsplit=1)[0]
     choices = {**_CHOICES, "type": _CHOICES["attachment"]} if path.startswith(".attachments") else _CHOICES
     if last in choices:
+        import difflib  # as in errors
+
         quoted = _QUOTED.search(given)
         near = difflib.get_close_matches(quoted[1], _cases(choices[last]), n=1) if quoted else []
         hint = f"; did you mean '{_cases(choices[last])[near[0]]}'?" if near else ""

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raindrop_logging._pipeline.entries import Entry, Told
+from raindrop_logging._pipeline.entries import Entry, Source, Told
 from raindrop_logging.identifiers import uuid_text
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
@@ -30,45 +30,29 @@ _BEHIND_SECONDS = 0.1
 _SCALARS = ("user_id", "event", "input", "output", "model", "convo_id")
 
 
-class _Open:
+class _Open(Struct, gc=False, eq=False):
     """One open interaction: what it adds up to, what of it is not sent yet, and the signals that wait for it."""
 
-    __slots__ = (
-        "attached",
-        "began",
-        "block",
-        "due",
-        "event_id",
-        "fresh",
-        "held",
-        "idents",
-        "last",
-        "quiet",
-        "records",
-        "sent",
-        "source",
-        "timestamp",
-        "trace_id",
-    )
+    event_id: str
+    trace_id: str | None
+    source: Source
+    began: float
+    timestamp: float | None  # None where the begin, made elsewhere, has said it
+    sent: bool
+    quiet: bool  # read back from the disk: says nothing before all of it was read, or it is final
+    block: Finish
+    fresh: Finish | None = None  # until a part of it is sent, all of it is
+    held: list[Told] = []
+    attached: list[tuple[Attachment, str]] = []  # not sent yet, each with an id for where it has none
+    idents: list[int] = []  # of all its records, where they are on disk
+    records: int = 0
+    due: float | None = None
+    last: float = 0.0
 
-    def __init__(self, entry: Entry, *, resumed: bool, quiet: bool) -> None:
-        self.event_id = entry.event_id
-        self.trace_id = entry.trace_id
-        self.began = entry.timestamp
-        self.timestamp: float | None = entry.timestamp
-        if resumed and entry.block.timestamp is None:
-            self.timestamp = None  # the begin, made elsewhere, has said it
-        self.block = Finish()
-        self.fresh: Finish | None = None  # until a part of it is sent, all of it is
-        self.held: list[Told] = []
-        self.records = 0
-        self.attached: list[tuple[Attachment, str]] = []  # not sent yet, each with an id for where it has none
-        self.sent = resumed
-        self.due: float | None = None
-        self.last = 0.0
-        self.source = entry.source
-        self.idents: list[int] = []  # of all its records, where they are on disk
-        self.quiet = quiet  # read back from the disk: says nothing before all of it was read, or it is final
+
+def _opened(entry: Entry, *, resumed: bool, quiet: bool) -> _Open:
+    at = None if resumed and entry.block.timestamp is None else entry.timestamp
+    return _Open(entry.event_id, entry.trace_id, entry.source, entry.timestamp, at, resumed, quiet, Finish())
 
 
 class _Closed(Struct, frozen=True, gc=False, array_like=True):
@@ -231,7 +215,7 @@ class Assembler:
         if interaction is None:
             if entry.event_id in self._closed:
                 return None
-            interaction = _Open(entry, resumed=entry.type != "begin", quiet=self._replaying)
+            interaction = _opened(entry, resumed=entry.type != "begin", quiet=self._replaying)
             self._open[entry.event_id] = interaction
         self._merge(interaction, entry, now)
         return interaction

@@ -24,7 +24,7 @@ EncodeSpan = Callable[[Told, Callable[[str], str]], bytes]
 Stamp = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class AiData(Struct, omit_defaults=True):
+class AiData(Struct, omit_defaults=True, gc=False):
     """``ai_data`` of an event."""
 
     model: str | None = None
@@ -33,7 +33,7 @@ class AiData(Struct, omit_defaults=True):
     convo_id: str | None = None
 
 
-class WireAttachment(Struct, omit_defaults=True):
+class WireAttachment(Struct, omit_defaults=True, gc=False):
     """An attachment without the keys it does not say."""
 
     type: str
@@ -44,7 +44,7 @@ class WireAttachment(Struct, omit_defaults=True):
     attachment_id: str | None = None
 
 
-class WireEvent(Struct, omit_defaults=True):
+class WireEvent(Struct, omit_defaults=True, gc=False):
     """Element of ``events/track``, body of ``events/track_partial`` (wire contract, sections 1 and 2)."""
 
     event_id: str
@@ -58,7 +58,7 @@ class WireEvent(Struct, omit_defaults=True):
     is_pending: bool | None = None
 
 
-class WireSignal(Struct, omit_defaults=True):
+class WireSignal(Struct, omit_defaults=True, gc=False):
     """Element of ``signals/track`` (wire contract, section 3)."""
 
     event_id: str
@@ -70,7 +70,7 @@ class WireSignal(Struct, omit_defaults=True):
     attachment_id: str | None = None
 
 
-class WireUser(Struct):
+class WireUser(Struct, gc=False):
     """Body of ``users/identify`` (wire contract, section 4)."""
 
     user_id: str

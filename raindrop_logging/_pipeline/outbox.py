@@ -79,8 +79,10 @@ MAX_BYTES = 8 * 1024 * 1024
 """What waits here before the rest is better left where it is."""
 
 _SHARE = 8
-"""A lane that is down while others are well may hold this part of it, since more would be in their way; and while there
-is more than this part, what can wait is not made at all."""
+"""A lane that is down while others are well may hold this part of it, since more would be in their way."""
+
+_BUSY_REQUESTS = 64
+"""While so many wait, which is what all connections take in a few round trips, what can wait is not made at all."""
 
 MAX_SPLIT_REQUESTS = 64
 """Requests that one batch may cost while not one item of it is taken; then the rest is refused as a whole."""
@@ -226,7 +228,7 @@ class Outbox:
     @property
     def is_busy(self) -> bool:
         """Whether what can wait had better: each pending partial is a request, and finals come first."""
-        return self._requests >= MAX_REQUESTS // _SHARE
+        return self._requests >= _BUSY_REQUESTS
 
     def is_crowded(self, lane: Lane) -> bool:
         """Whether a lane holds its share and is down, while others deliver: it is not the host, and it may last."""

@@ -8,10 +8,9 @@ Touches: nothing; what it builds starts nothing before its first record
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
@@ -25,10 +24,12 @@ from raindrop_logging._pipeline.sender import Receiver
 from raindrop_logging._pipeline.spool import Spool, Stream
 from raindrop_logging._pipeline.stats import Ledger
 from raindrop_logging.deployment import Commit, Deployment
-from raindrop_logging.redaction import Redactor
 from raindrop_logging.settings import Settings
 from raindrop_logging.version import __version__
 from raindrop_logging.wire import Lane
+
+if TYPE_CHECKING:
+    from raindrop_logging.redaction import Redactor
 
 MIRROR_TIMEOUT = 2.0
 
@@ -71,8 +72,19 @@ def spool(settings: Settings) -> Spool | None:
 
 def _namespace(settings: Settings) -> str:
     """Whose data it is: what one account's process left is never sent to another one's, or to another project."""
+    from hashlib import sha256  # brings OpenSSL along
+
     key = settings.write_key.reveal() if settings.write_key is not None else ""
     return sha256(f"raindrop-spool\0{key}\0{settings.project_id or ''}".encode()).hexdigest()[:16]
+
+
+def redactor(settings: Settings) -> Redactor | None:
+    """What takes secrets out of texts; None where nothing is asked for, and its many patterns are not read then."""
+    if settings.redact is False:
+        return None
+    from raindrop_logging.redaction import read_redactor
+
+    return read_redactor(list(settings.redact) if isinstance(settings.redact, tuple) else settings.redact)
 
 
 def router(settings: Settings, redactor: Redactor | None) -> Router:

@@ -8,14 +8,16 @@ Touches: nothing (pure), but for a callable of the application's that the key ``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot, block_of
 from raindrop_logging.plain import packed
-from raindrop_logging.redaction import Redactor
 from raindrop_logging.vocabulary import RECORD_TYPES
+
+if TYPE_CHECKING:
+    from raindrop_logging.redaction import Redactor
 
 _WORDS = frozenset(RECORD_TYPES)
 

@@ -33,12 +33,13 @@ from raindrop_logging._pipeline.sender import Attempted, Receiver, Sender, Troub
 from raindrop_logging._pipeline.stats import Diagnostics, FlushResult, Ledger, Stats
 from raindrop_logging.errors import SettingsError
 from raindrop_logging.identifiers import mint_bits, reseed
-from raindrop_logging.redaction import Redactor, read_redactor
 from raindrop_logging.settings import Settings
 from raindrop_logging.wire import Lane
 
 if TYPE_CHECKING:
     import httpx
+
+    from raindrop_logging.redaction import Redactor
 
 _LISTENER_SECONDS = 0.5
 """How long a shutdown waits for the listener to put down what it is holding."""
@@ -85,7 +86,7 @@ class Pipeline:
         self._started = started
         # A child of fork keeps what these have found and imported.
         self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
-        self._redactor = read_redactor(list(settings.redact) if isinstance(settings.redact, tuple) else settings.redact)
+        self._redactor = parts.redactor(settings)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._settling = threading.Lock()
         self._build()

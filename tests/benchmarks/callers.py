@@ -140,8 +140,9 @@ def _opentelemetry() -> None:
     from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogRecordExporter
 
+    made: Callable[[], Any] = InMemoryLogRecordExporter
     provider = LoggerProvider()
-    provider.add_log_record_processor(BatchLogRecordProcessor(InMemoryLogRecordExporter()))
+    provider.add_log_record_processor(BatchLogRecordProcessor(made()))
     logging.root.addHandler(LoggingHandler(logger_provider=provider))
 
 

@@ -69,7 +69,7 @@ ROWS = (
         1.2,
         partial(calls, "structlog", "structlog, ref"),
     ),
-    Row("1MB", "a text of 1 MB / of 100 KB, for the caller", 1.2, partial(calls, "1 MB", "100 KB")),
+    Row("1MB", "a text of 1 MB / of 100 KB, for the caller", 1.2, partial(calls, "1 MB", "100 KB", fewer=20, more=50)),
     Row("encodes", "all threads' work on a text of 1 MB / one encode of it", 2.0, encodes),
     Row("full-queue", "a call with 10,000 queued / with 1,000", 1.2, partial(later, "queued", all_threads=False)),
     Row(
