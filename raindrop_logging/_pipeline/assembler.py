@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from raindrop_logging._pipeline.entries import Entry, Source, Told
+from raindrop_logging._pipeline.entries import Entry, Source, Told, exact
 from raindrop_logging.identifiers import uuid_text
 from raindrop_logging.vocabulary import Attachment, Finish
 from raindrop_logging.wire import Lane
@@ -67,7 +67,6 @@ class _Closed(Struct, frozen=True, gc=False, array_like=True):
 
 _close = msgspec.msgpack.Encoder().encode
 _reopen = msgspec.msgpack.Decoder(_Closed).decode
-_exact = b"".join
 
 
 class Assembler:
@@ -304,7 +303,7 @@ class Assembler:
 
     def _remember(self, event_id: str, block: Any, timestamp: float | None, trace_id: str | None) -> None:
         convo_id = getattr(block, "convo_id", None)
-        self._closed[event_id] = _exact((_close((block.user_id, block.event, convo_id, timestamp, trace_id)), b""))
+        self._closed[event_id] = exact((_close((block.user_id, block.event, convo_id, timestamp, trace_id)), b""))
         self._closed.move_to_end(event_id)
         if len(self._closed) > self._max_open:
             self._closed.popitem(last=False)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from raindrop_logging._pipeline.entries import SNAPSHOT_OVERHEAD, ErrorText, Snapshot
+from raindrop_logging._pipeline.entries import SNAPSHOT_OVERHEAD, ErrorText, Snapshot, exact
 from raindrop_logging.plain import MAX_TEXT, error_text, packed
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
 
@@ -34,7 +34,7 @@ def capture(record: LogRecord, block: Any, scope: Mapping[str, Any] | None, bits
             if value is not None and type(value) is not dict and type(value) is not str:
                 raise TypeError  # noqa: TRY301 -- caught below, as what msgspec raises
         _check(block, usual)
-        encoded = _exact((_encode(block), b""))
+        encoded = exact((_encode(block), b""))
     except Exception:  # noqa: BLE001 -- whatever else it is, it is read with care
         texts = _long_texts(block)
         encoded, said = packed({key: value for key, value in block.items() if key not in texts} if texts else block)
@@ -93,8 +93,6 @@ for _struct, _ in _USUAL.values():
     # with a second one meanwhile.
     _check({}, _struct)
 _encode = msgspec.msgpack.Encoder().encode
-_exact = b"".join
-"""Copies bytes into as many as there are: msgspec leaves up to half as much unused behind what it wrote."""
 
 
 def _word(message: Any, said: Any) -> str | None:

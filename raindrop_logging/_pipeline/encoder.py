@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging._pipeline.entries import Item, Refusal, Told
+from raindrop_logging._pipeline.entries import Item, Refusal, Told, exact
 from raindrop_logging.identifiers import trace_id_of_event
 from raindrop_logging.vocabulary import Attachment, Begin, Event
 from raindrop_logging.wire import MAX_ITEM_BYTES, TRUNCATION_MARKER, Lane
@@ -78,8 +78,6 @@ class WireUser(Struct, gc=False):
 
 
 _json = msgspec.json.Encoder().encode
-_exact = b"".join
-"""Copies bytes into as many as there are: msgspec leaves up to half as much unused behind what it wrote."""
 
 
 class Encoder:
@@ -132,7 +130,7 @@ class Encoder:
             if len(body) > MAX_ITEM_BYTES:
                 detail = f"{len(body)} bytes after shortening every text, the limit is {MAX_ITEM_BYTES}"
                 return Refusal("too_large", detail, told.source, told.records)
-        return Item(lane, _exact((body, b"")), told.key, told.records, told.source, ai, truncated, told.idents)
+        return Item(lane, exact((body, b"")), told.key, told.records, told.source, ai, truncated, told.idents)
 
     # ---- bodies
 

@@ -74,6 +74,10 @@ def block_of(snapshot: Snapshot) -> Any:
 
 _decode = msgspec.msgpack.Decoder().decode
 
+exact = b"".join
+"""``exact((encoded, b""))`` copies bytes into as many as there are, for what is kept: msgspec leaves up to half as much
+unused behind what it wrote."""
+
 ABOUT = "about"
 """Key of a snapshot's scope that holds the open interaction's ids; only records about an interaction take them all."""
 

@@ -216,7 +216,7 @@ class Outbox:
         self._host = _Health()
         self._requests = 0
         self.is_full = False
-        """Whether more is better left where it is; asked for every record, so it is kept and not worked out then."""
+        """Whether more is better left where it is; asked again and again, so it is kept and not worked out then."""
         self.last_serial = 0
         """Serial of the newest request; whatever has a smaller or equal one came before now."""
         self.records = 0

@@ -107,7 +107,7 @@ def _totals(file: Path) -> int:
 
 
 def calls(case: str, reference: str = "ref", **how: Any) -> Ratio:
-    """Instructions of a call against those of another; few enough that none waits for room."""
+    """Instructions of a call against those of another, of as many of each."""
     ours, theirs = instructions(case, **how), instructions(reference, **how)
     return Ratio(ours / theirs, f"{ours:,.0f} / {theirs:,.0f} instructions")
 

@@ -113,11 +113,11 @@ def _killed(program: str, how: str, server: str, recorder: Recorder, directory: 
         endpoint = recorder.endpoint if server == "up" else stack.enter_context(closed_endpoint())
         keys = keys_of("journal", directory, endpoint=endpoint, partial_flush_interval=0.05, upload_interval=0.05)
         number = HOWS[how]
-        moment = random.uniform(0.02, 0.9)
+        moment = random.uniform(0.02, 1.2)
         body = EXIT.replace("MOMENT", repr(moment)) if number is None else "run()"
         child = stack.enter_context(Child(program + body, **keys))
         if number is not None:
-            enough = random.randrange(1, 250)
+            enough = random.randrange(1, 500)
             child.read_until(lambda lines: len(lines) >= enough)
             child.kill(number)
         ended = child.ended()
