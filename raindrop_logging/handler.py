@@ -24,6 +24,8 @@ from raindrop_logging.settings import Settings, SettingsDict, read_settings
 if TYPE_CHECKING:
     import httpx
 
+    from raindrop_logging._pipeline.breadcrumbs import Breadcrumbs
+
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
 """The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
@@ -90,6 +92,7 @@ class RaindropHandler(logging.Handler):
         self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._silence = self._pipeline.silence
+        self._breadcrumbs = self._pipeline.breadcrumbs
         self._warned = False
 
     def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901 -- every call less is a faster log call
@@ -100,6 +103,8 @@ class RaindropHandler(logging.Handler):
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
         if block is None:
+            if self._breadcrumbs is not None:
+                self._note(record, self._breadcrumbs)
             return False
         if self.filters:
             passed = self._passed(record)
@@ -118,6 +123,8 @@ class RaindropHandler(logging.Handler):
             if self._silence is not None:
                 return self._unheard(fields, stamp, self._silence)
             snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+            if self._breadcrumbs is not None and snapshot.word == "finish":
+                snapshot = self._breadcrumbs.taken_along(snapshot, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
             return self._handle_mended(record)
         pipeline.accepted()
@@ -136,6 +143,19 @@ class RaindropHandler(logging.Handler):
         """Settle in after a fork without hooks, and look at a logger's name for the first time."""
         self._pipeline.settle_in()
         return _is_heard(record.name)
+
+    def _note(self, record: logging.LogRecord, breadcrumbs: Breadcrumbs) -> None:
+        """Keep a plain line for the finish of the interaction around it."""
+        with suppress(Exception):  # a line that cannot be read is nothing to count: only records with a block are
+            scope = None if record.levelno < breadcrumbs.level else current_scope()
+            if scope is None or not _is_heard(record.name):
+                return
+            stamp = record.__dict__.get(STAMP_KEY)
+            stamp = _stamped_again(stamp, self._pipeline.number)
+            passed: Any = stamp is not None and self.filter(record)
+            if passed:
+                record.__dict__[STAMP_KEY] = stamp
+                breadcrumbs.note(passed if isinstance(passed, logging.LogRecord) else record, scope)
 
     def _passed(self, record: logging.LogRecord) -> tuple[logging.LogRecord, Any] | None:
         """The record that the filters let through, with its block; since 3.12 it may be another one."""

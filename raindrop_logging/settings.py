@@ -8,9 +8,11 @@ rule; keys whose behaviour this version does not bring are refused, never ignore
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -54,6 +56,13 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled")
+
+
+class Breadcrumbs(Struct, frozen=True):
+    """Which plain log lines ride along with the finish of their interaction: from what level on, and how many."""
+
+    level: int = logging.WARNING
+    max: int = 20
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -101,13 +110,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     redact: bool | str | tuple[str, ...] = False
     max_text_chars: int = 1_000_000
     defaults: tuple[tuple[str, Any], ...] = ()
-    breadcrumbs: None = None
+    breadcrumbs: Breadcrumbs | None = None
+    sampling: tuple[tuple[str, float], ...] = ()
+    budgets: tuple[tuple[str, int], ...] = ()
     commit_sha: str | None = None
     commit_dirty: bool | None = None
     branch: str | None = None
     git_branch: bool = False
     git_source_directory: str | None = None
     git_auto_detect: bool = True
+
+
+class BreadcrumbsDict(TypedDict, total=False):
+    """The key ``breadcrumbs``; see `Breadcrumbs`."""
+
+    level: int | str
+    max: int
 
 
 class OtherSettingsDict(TypedDict, total=False):
@@ -150,7 +168,9 @@ class OtherSettingsDict(TypedDict, total=False):
     redact: bool | list[str] | str
     max_text_chars: int
     defaults: Mapping[str, Any]
-    breadcrumbs: Mapping[str, Any] | None
+    breadcrumbs: BreadcrumbsDict | bool | None
+    sampling: Mapping[str, float]
+    budgets: Mapping[str, int | str]
     commit_sha: str | None
     commit_dirty: bool | None
     branch: str | None
@@ -258,15 +278,6 @@ def _one_of(*allowed: str) -> Reader:
         if value not in allowed:
             _refuse(key, value, f"allowed is {' | '.join(allowed)}{did_you_mean(value, allowed)}")
         return str(value)
-
-    return read
-
-
-def _not_yet(default: Any, what: str) -> Reader:
-    def read(key: str, value: Any) -> Any:
-        if value != default:
-            _refuse(key, value, f"{what} is not in this version yet; leave the key out")
-        return default
 
     return read
 
@@ -391,12 +402,51 @@ def _redact(_key: str, value: Any) -> bool | str | tuple[str, ...]:
     return tuple(said) if isinstance(said, list | tuple) else said
 
 
-def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
+def _table(key: str, value: Any, known: Sequence[str] | None, what: str) -> Mapping[str, Any]:
+    """A table of known keys, or of any; in a variable it is a text in JSON."""
+    if isinstance(value, str):
+        with suppress(msgspec.DecodeError):
+            value = msgspec.json.decode(value)
     if not isinstance(value, Mapping):
-        _refuse(key, value, "it must be a table of fields, such as {properties: {region: eu}}")
+        _refuse(key, value, f"it must be a table of {what}")
     for name in value:
-        if name not in _DEFAULTABLE:
-            raise SettingsError(_unknown_key(f"{key}.{name}", [f"{key}.{known}" for known in _DEFAULTABLE]))
+        if known is not None and name not in known:
+            raise SettingsError(_unknown_key(f"{key}.{name}", [f"{key}.{one}" for one in known]))
+    return value
+
+
+def _breadcrumbs(key: str, value: Any) -> Breadcrumbs | None:
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip().lower() in _WORDS):
+        return Breadcrumbs() if _truth(key, value) else None
+    table = _table(key, value, Breadcrumbs.__struct_fields__, "'level' and 'max', such as {level: WARNING, max: 20}")
+    read = {"level": _level, "max": _whole(1, "lines")}
+    return Breadcrumbs(**{name: read[name](f"{key}.{name}", given) for name, given in table.items()})
+
+
+def _level(key: str, value: Any) -> int:
+    levels = logging.getLevelNamesMapping()
+    level = levels.get(value.strip().upper()) if isinstance(value, str) else value
+    if isinstance(level, bool) or not isinstance(level, int):
+        _refuse(key, value, f"it must be a level of logging{did_you_mean(value, levels)}")
+    return level
+
+
+_SAMPLED: Final = ("conversation", "ai", "event", "interaction", "span")
+_rate = _number(0, "parts of all that there are", most=1)
+
+
+def _sampling(key: str, value: Any) -> tuple[tuple[str, float], ...]:
+    table = _table(key, value, _SAMPLED, "rates from 0 to 1, such as {conversation: 0.1, span: 0.5}")
+    return tuple((name, _rate(f"{key}.{name}", table[name])) for name in sorted(table))
+
+
+def _budgets(key: str, value: Any) -> tuple[tuple[str, int], ...]:
+    table = _table(key, value, None, "sizes a minute by the names of loggers, such as {shop.crawler: 1 MiB}")
+    return tuple((_text(key, name), _size(f"{key}.{name}", table[name])) for name in sorted(table, key=str))
+
+
+def _defaults(key: str, value: Any) -> tuple[tuple[str, Any], ...]:
+    value = _table(key, value, _DEFAULTABLE, "fields, such as {properties: {region: eu}}")
     try:
         plain = msgspec.json.decode(msgspec.json.encode(value))
         msgspec.convert(plain, Defaults)
@@ -471,7 +521,9 @@ _READERS: Final[dict[str, Reader]] = {
     "redact": _redact,
     "max_text_chars": _whole(len(wire.TRUNCATION_MARKER), "characters"),
     "defaults": _defaults,
-    "breadcrumbs": _not_yet(None, "breadcrumbs"),
+    "breadcrumbs": _breadcrumbs,
+    "sampling": _sampling,
+    "budgets": _budgets,
     "commit_sha": _commit_sha,
     "commit_dirty": _truth,
     "branch": _text,
@@ -500,7 +552,7 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     for key in given:
         if key not in _READERS:
-            raise SettingsError(_unknown_key(key, [known for known in _READERS if known not in _NOT_YET]))
+            raise SettingsError(_unknown_key(key, list(_READERS)))
     values: dict[str, Any] = {}
     for key, reader in _READERS.items():
         raw, origin = _raw(key, given, environ)
@@ -515,9 +567,6 @@ def _durability(values: Mapping[str, Any]) -> Any:
     if chosen != "memory" and "spool_dir" not in values:
         _refuse("durability", chosen, "it needs spool_dir, a directory for what waits on disk")
     return chosen
-
-
-_NOT_YET: Final = frozenset({"breadcrumbs"})
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:

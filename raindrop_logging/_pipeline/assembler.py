@@ -77,13 +77,23 @@ class Assembler:
         ttl: idle seconds after which an interaction goes out as it stands and is forgotten.
         max_open: interactions held at once; beyond it the longest idle one goes out as it stands.
         on_disk: records are kept on disk until they are settled, an interaction's all together with its end.
+        keeps: whether the pending partials of an event and its conversation go anywhere; None where all do.
     """
 
-    def __init__(self, *, interval: float, ttl: float, max_open: int, on_disk: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        interval: float,
+        ttl: float,
+        max_open: int,
+        on_disk: bool = False,
+        keeps: Callable[[str, str | None], bool] | None = None,
+    ) -> None:
         self._interval = interval
         self._ttl = ttl
         self._max_open = max_open
         self._on_disk = on_disk
+        self._keeps = keeps
         self._replaying = False
         self._open: OrderedDict[str, _Open] = OrderedDict()  # longest idle first
         self._closed: OrderedDict[str, bytes] = OrderedDict()
@@ -255,7 +265,9 @@ class Assembler:
         """What goes out of an interaction now; it speaks for every record since the last time."""
         texts = block.input or block.output  # without one, events/track has no place for model and conversation
         whole = not pending and not interaction.sent and bool(block.user_id and block.event and texts)
-        attached, interaction.attached = interaction.attached, []
+        attached = interaction.attached
+        if not pending or self._keeps is None or self._keeps(interaction.event_id, interaction.block.convo_id):
+            interaction.attached = []
         alone = whole and not self._on_disk  # else a part may have been sent, by this process or an earlier one
         block.attachments = [one if alone else _named(one, made_up) for one, made_up in attached] or None
         records, interaction.records = interaction.records, 0

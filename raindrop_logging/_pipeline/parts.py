@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
 from raindrop_logging._pipeline.bounded_queue import BoundedQueue, Bounds
+from raindrop_logging._pipeline.breadcrumbs import Breadcrumbs
 from raindrop_logging._pipeline.encoder import Encoder, Stamp, constants
 from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.otlp import SpanEncoder
@@ -29,6 +30,7 @@ from raindrop_logging.version import __version__
 from raindrop_logging.wire import Lane
 
 if TYPE_CHECKING:
+    from raindrop_logging._pipeline.sampler import Budgets, Sampler
     from raindrop_logging.redaction import Redactor
 
 MIRROR_TIMEOUT = 2.0
@@ -93,13 +95,40 @@ def router(settings: Settings, redactor: Redactor | None) -> Router:
     return Router(defaults if redactor is None else redactor.block(defaults))
 
 
-def assembler(settings: Settings) -> Assembler:
+def breadcrumbs(settings: Settings) -> Breadcrumbs | None:
+    """What keeps plain lines for the finish of their interaction; None where nobody asked for them."""
+    asked = settings.breadcrumbs
+    if asked is None:
+        return None
+    return Breadcrumbs(level=asked.level, most=asked.max, max_open=settings.max_open_interactions)
+
+
+def sampler(settings: Settings) -> Sampler | None:
+    """What leaves out a part of all that is told; None where all of it goes."""
+    if not settings.sampling:
+        return None
+    from raindrop_logging._pipeline.sampler import Sampler
+
+    return Sampler(dict(settings.sampling))
+
+
+def budgets(settings: Settings) -> Budgets | None:
+    """What leaves out what a logger says too much of; None where none is bounded."""
+    if not settings.budgets:
+        return None
+    from raindrop_logging._pipeline.sampler import Budgets
+
+    return Budgets(dict(settings.budgets))
+
+
+def assembler(settings: Settings, sampler: Sampler | None) -> Assembler:
     """The stage that joins the records of an interaction."""
     return Assembler(
         interval=settings.partial_flush_interval,
         ttl=settings.interaction_ttl,
         max_open=settings.max_open_interactions,
         on_disk=settings.durability != "memory",
+        keeps=None if sampler is None else sampler.keeps_interaction,
     )
 
 

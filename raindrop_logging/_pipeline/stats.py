@@ -75,7 +75,7 @@ class Stats(Struct, frozen=True, kw_only=True):
         delivered: their request got its 2xx.
         refused: the receiver refused them.
         dropped: given up here, by reason: invalid, queue_full, spool_full, spool_damaged, too_large, expired, exit,
-            no_destination, off, tracing_off, trace_queue_full, route_down, internal.
+            no_destination, off, tracing_off, trace_queue_full, route_down, sampled, over_budget, internal.
         waiting: queued, being assembled, batched, sent, or on disk for later.
         requests: POSTs that were answered, whatever the answer.
         retries: attempts after the first.

@@ -87,6 +87,7 @@ class Pipeline:
         # A child of fork keeps what these have found and imported.
         self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
         self._redactor = parts.redactor(settings)
+        self.breadcrumbs = None if self.silence else parts.breadcrumbs(settings)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._settling = threading.Lock()
         self._build()
@@ -110,7 +111,9 @@ class Pipeline:
         self._delivering = threading.Lock()  # of `sync` mode
         self._working = threading.local()  # whether this thread is in here, with locks of the stages perhaps
         self._ends_at: float | None = None
-        self._assembler = parts.assembler(settings)
+        self._sampler = parts.sampler(settings)
+        self._budgets = parts.budgets(settings)
+        self._assembler = parts.assembler(settings, self._sampler)
         self._build_senders()
         self.pid = os.getpid()
         self.queue.attend = self._attend
@@ -395,7 +398,7 @@ class Pipeline:
         lost = self._kept_or_lost(item for request in (*left, *self._batcher.drain()) for item in request.items)
         if self._spool is None:
             lost += self._assembler.records + (self._emptied() if final else 0)
-            self._assembler = parts.assembler(self.settings)
+            self._assembler = parts.assembler(self.settings, self._sampler)
         self._build_senders()
         self.ledger.drop("exit", lost)
         return lost
@@ -505,6 +508,9 @@ class Pipeline:
         return self._primary.is_full
 
     def _send(self, told: Told, now: float) -> None:
+        if self._sampler is not None and not self._sampler.keeps(told):
+            self._left_out("sampled", told)
+            return
         try:
             item = self._encoder.encode(told)
         except Exception as error:  # noqa: BLE001 -- a fault of ours costs what it struck, and not what comes with it
@@ -513,11 +519,21 @@ class Pipeline:
         if isinstance(item, Refusal):
             self._refused(item, told.idents)
             return
+        if self._budgets is not None and not self._budgets.has_room(told, len(item.body), now):
+            self._left_out("over_budget", told)
+            detail = f"logger '{told.source.logger}' says more than the key 'budgets' allows it a minute"
+            self.diagnostics.note("over_budget", detail, told.records)
+            return
         if item.truncated:
             self.ledger.add("truncated", item.truncated)
         if item.ai and self.settings.write_key is None:
             item = as_final_partial(item)
         self._batch(item, now)
+
+    def _left_out(self, reason: str, told: Told) -> None:
+        """Count what does not go because the operator wants less of it."""
+        self.ledger.drop(reason, told.records)
+        self._confirm(told.idents)
 
     def _batch(self, item: Item, now: float) -> None:
         for request in self._batcher.add(item, now):

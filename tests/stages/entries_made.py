@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from raindrop_logging._pipeline.entries import Entry, ErrorText, Item, Snapshot, Source
+from raindrop_logging._pipeline.entries import Entry, ErrorText, Item, Snapshot, Source, Told
 from raindrop_logging.vocabulary import STRUCTS, RecordType
 from raindrop_logging.wire import Lane
 
@@ -30,3 +30,12 @@ def item(lane: Lane, body: bytes = b"{}", key: str | None = None, *, ai: bool = 
 def snapshot(bits: int, word: str | None = "ai", *, error: ErrorText | None = None, **fields: Any) -> Snapshot:
     """A snapshot of 400 bytes with these fields in its block."""
     return Snapshot(0.0, bits, msgspec.msgpack.encode(fields), word, None, error, *PLACE, 400)
+
+
+def told(record_type: RecordType, event_id: str = "e1", **fields: Any) -> Told:
+    """What the assembler would say of a record that goes out by itself."""
+    block = STRUCTS[record_type](**fields)
+    return Told(_LANES.get(record_type, Lane.EVENTS), block, event_id, TRACE, 1_700_000_000.0, event_id, SOURCE)
+
+
+_LANES: dict[RecordType, Lane] = {"signal": Lane.SIGNALS, "identify": Lane.USERS, "span": Lane.TRACES}
