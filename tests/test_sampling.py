@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.stages.entries_made import SOURCE, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.wire.recorder import Recorder
 
@@ -129,20 +132,32 @@ def test_a_kept_interaction_ends(recorder: Recorder, listen: Callable[..., Any])
     assert 5 < len(final) < 35
 
 
-def test_journaled_records_that_are_left_out_leave_the_disk(
-    recorder: Recorder, listen: Callable[..., Any], tmp_path: Any
+LEAVE_OUT = """
+import logging, os, sys
+from raindrop_logging import RaindropHandler, extra
+handler = RaindropHandler(
+    write_key="rk_test", endpoint=sys.argv[1], spool_dir=sys.argv[2], durability="journal", sampling={"ai": 0}
+)
+log = logging.getLogger("shop.agent")
+log.addHandler(handler)
+for number in range(20):
+    log.warning("ai", extra=extra.ai(user_id="u1", event="chat", event_id=f"e{number}", output="Hi!"))
+print(handler.flush(10).left, handler.stats().dropped)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_what_is_left_out_is_settled_on_disk_too(
+    recorder: Recorder, listen: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """What does not go is settled: the next process does not find it."""
-    handler = listen(sampling={"ai": 0}, durability="journal", spool_dir=str(tmp_path))
-    for number in range(20):
-        ai(f"e{number}")
+    """The next process does not find in the journal what this one has sampled away."""
+    command = [sys.executable, "-c", LEAVE_OUT, recorder.endpoint, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "0 {'sampled': 20}\n"
+    handler = listen(durability="journal", spool_dir=str(tmp_path))
     assert handler.flush()
-    assert handler.stats().dropped == {"sampled": 20}
-    handler.shutdown()
-    logging.root.removeHandler(handler)
-    again = listen(durability="journal", spool_dir=str(tmp_path), upload_interval=0.5)
-    assert again.flush()
-    assert again.stats().replayed == 0
+    assert handler.stats().replayed == 0
     assert ids(recorder) == set()
 
 
