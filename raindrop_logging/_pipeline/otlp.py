@@ -1,11 +1,11 @@
-"""Say a span as OTLP protobuf, by opentelemetry's own encoder, with the attributes that Raindrop reads.
+"""Say a span as OTLP protobuf, in opentelemetry's own messages, with the attributes that Raindrop reads.
 
 One span becomes one whole ``ExportTraceServiceRequest``; protobuf joins such texts by laying them end to end, so a
 batch needs no second encoding.
 
 In: Told of lane traces
 Out: bytes
-Touches: nothing (pure); opentelemetry is imported when the first span is encoded
+Touches: nothing (pure); opentelemetry's messages are imported when the first span is encoded
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SpanEncoder:
     def __call__(self, told: Told, cut: Cut) -> bytes:
         """One span as a whole OTLP request; ``cut`` shortens a text."""
         if self._encode is None:
-            self._encode = _opentelemetry_encoder(self._resource, self._library_version)
+            self._encode = _protobuf_encoder(self._resource, self._library_version)
         span: Span = told.block
         start, end = times(span, told.timestamp or 0.0)
         return self._encode(
@@ -224,40 +224,57 @@ def _error(error: Any, cut: Cut) -> dict[str, str] | None:
     return {"message": _text(error, cut) or "error"}
 
 
-def _opentelemetry_encoder(resource: Mapping[str, str], version: str) -> Callable[[Mapping[str, Any]], bytes]:
+def _protobuf_encoder(resource: Mapping[str, str], version: str) -> Callable[[Mapping[str, Any]], bytes]:
+    """What lays out a span in opentelemetry's own protobuf messages.
+
+    These alone: with the API or the SDK loaded, every span of ours would also be made known to OpenTelemetry's context
+    (`raindrop_logging.otel_context`), in a process where nobody looks there.
+    """
     with not_across_fork:
-        from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import Event, ReadableSpan
-        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-        from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+        from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+        from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+        from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
-    service = Resource(dict(resource))
-    scope = InstrumentationScope("raindrop-logging", version)
-    sampled = TraceFlags(TraceFlags.SAMPLED)
+    def any_value(value: Any) -> AnyValue:
+        if isinstance(value, list):
+            return AnyValue(array_value=ArrayValue(values=[any_value(one) for one in value]))
+        return AnyValue(**{_FIELDS_OF_VALUES[type(value)]: value})
 
-    def context(trace: str, span: str) -> SpanContext:
-        return SpanContext(int(trace, 16), int(span, 16), is_remote=False, trace_flags=sampled)
+    def attributes(said: Mapping[str, Any]) -> list[KeyValue]:
+        return [KeyValue(key=key, value=any_value(value)) for key, value in said.items()]
 
-    def failed(error: Mapping[str, str], at: int) -> Event:
-        names = {"type": "exception.type", "message": "exception.message", "stack": "exception.stacktrace"}
-        return Event("exception", {names[key]: text for key, text in error.items()}, timestamp=at)
+    def failed(error: Mapping[str, str], at: int) -> Any:
+        said = {f"exception.{_EXCEPTION.get(key, key)}": text for key, text in error.items()}
+        return Span.Event(name="exception", time_unix_nano=at, attributes=attributes(said))
 
-    def encode(span: Mapping[str, Any]) -> bytes:
-        error = span["error"]
-        readable = ReadableSpan(
-            name=span["name"],
-            context=context(span["trace_id"], span["span_id"]),
-            parent=context(span["trace_id"], span["parent_id"]) if span["parent_id"] else None,
-            resource=service,
-            attributes=span["attributes"],
-            events=[failed(error, span["end"])] if error else [],
-            kind=SpanKind.INTERNAL,
-            status=Status(StatusCode.ERROR, error["message"]) if error else Status(StatusCode.OK),
-            start_time=span["start"],
-            end_time=span["end"],
-            instrumentation_scope=scope,
+    service = Resource(attributes=attributes(resource))
+    scope = InstrumentationScope(name="raindrop-logging", version=version)
+
+    def encode(said: Mapping[str, Any]) -> bytes:
+        error = said["error"]
+        span = Span(
+            trace_id=bytes.fromhex(said["trace_id"]),
+            span_id=bytes.fromhex(said["span_id"]),
+            parent_span_id=bytes.fromhex(said["parent_id"] or ""),
+            flags=_PARENT_IS_HERE,
+            name=said["name"],
+            kind=Span.SPAN_KIND_INTERNAL,
+            start_time_unix_nano=said["start"],
+            end_time_unix_nano=said["end"],
+            attributes=attributes(said["attributes"]),
+            events=[failed(error, said["end"])] if error else [],
+            status=Status(code=Status.STATUS_CODE_ERROR, message=error["message"])
+            if error
+            else Status(code=Status.STATUS_CODE_OK),
         )
-        return bytes(encode_spans([readable]).SerializeToString())
+        spans = ScopeSpans(scope=scope, spans=[span])
+        whole = TracesData(resource_spans=[ResourceSpans(resource=service, scope_spans=[spans])])
+        return bytes(whole.SerializeToString())
 
     return encode
+
+
+_EXCEPTION = {"stack": "stacktrace"}
+_FIELDS_OF_VALUES = {str: "string_value", bool: "bool_value", int: "int_value", float: "double_value"}
+_PARENT_IS_HERE = 0x100
+"""SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE without SPAN_FLAGS_CONTEXT_IS_REMOTE: it is known, and it is not."""
