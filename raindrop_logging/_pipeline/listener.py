@@ -30,8 +30,11 @@ _LIFE_CHECK_SECONDS = 0.1
 _AT_ONCE = 16
 _BREATH_SECONDS = 20e-6
 """How many snapshots are taken in a row, and the pause after them: a thread of the application's that has something to
-do gets on then, and not only when the interpreter takes turns after 5 ms. There is one only while fewer and fewer wait:
-a thread that does nothing but log would have each of the 5 ms, and the queue would fill up."""
+do gets on then, and not only when the interpreter takes turns after 5 ms."""
+
+_IN_A_RUSH = 160
+"""How many are taken before the next pause where one was used to log: a thread that does nothing else would have each
+of the 5 ms, and the queue would fill up."""
 
 _BEHIND_SECONDS = 0.02
 """How often to look again while the sender has all it can hold."""
@@ -214,19 +217,23 @@ class Listener(QueueListener):
     def _take(self, most: int, *, heedless: bool) -> None:
         """Take up to ``most`` snapshots, no more than the sender can hold; heedless, all that only memory holds."""
         take, handle = self._waiting.take, self.handle
-        fewest = most
+        next_breath = _AT_ONCE if self._running is threading.current_thread() else most
         for number in range(most):
             if number % _AT_ONCE == 0:
                 if self._road.is_behind() and not (heedless and self._waiting.in_memory):
                     return
-                waiting = len(self._waiting)
-                if waiting < fewest and self._running is threading.current_thread():
-                    fewest = waiting
-                    self._pause(_BREATH_SECONDS)
+                if number >= next_breath:
+                    next_breath = number + self._breathe()
             snapshot = take()
             if snapshot is None:
                 return
             handle(snapshot)
+
+    def _breathe(self) -> int:
+        """Let others have their turn; after how many snapshots to do so again."""
+        before = len(self._waiting)
+        self._pause(_BREATH_SECONDS)
+        return _AT_ONCE if len(self._waiting) < before + _AT_ONCE else _IN_A_RUSH
 
     def handle(self, record: Snapshot) -> None:  # type: ignore[override]  # what we queue is a Snapshot
         """Carry one snapshot along the road; what breaks there costs that snapshot only."""

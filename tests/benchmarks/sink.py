@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 _ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 
-Arrival = tuple[float, bytes, bytes]
+Arrival = tuple[float, bytes, bytearray]
 """Monotonic time, path, body."""
 
 
@@ -59,17 +59,19 @@ class Sink:
             if not more:
                 return False
             held += more
-        head, body = held[:end], [held[end + 4 :]]
-        left = _length(head) - len(body[0])
-        while left > 0:
-            body.append(connection.recv(min(left, _CHUNK)))
-            if not body[-1]:
-                return False
-            left -= len(body[-1])
+        head, body = held[:end], bytearray(held[end + 4 :])
+        came, length = len(body), _length(head)
+        body.extend(bytes(length - came))
+        with memoryview(body) as room:
+            while came < length:
+                taken = connection.recv_into(room[came:])
+                if not taken:
+                    return False
+                came += taken
         if self._delay:
             time.sleep(self._delay)
         connection.sendall(_ANSWER)
-        self.arrivals.append((time.monotonic(), head.split(b" ", 2)[1], b"".join(body)))
+        self.arrivals.append((time.monotonic(), head.split(b" ", 2)[1], body))
         return True
 
     def report(self) -> dict[str, Any]:

@@ -71,6 +71,9 @@ def wakes(endpoint: str) -> dict[str, float]:
 
     logging.config.dictConfig(configuration(endpoint=endpoint))
     log = logging.getLogger("ours")
+    log.info("ai", extra={"raindrop": ai(0)})
+    if not raindrop_logging.flush(60.0):  # what is imported late is loaded
+        raise RuntimeError("not delivered")
     late: list[tuple[float, float]] = []  # when the other process wrote, and how much later it was read here
     spans: dict[str, list[tuple[float, float]]] = {"idle": [], "drain": []}
     ticker = subprocess.Popen([sys.executable, "-c", TICKING], stdout=subprocess.PIPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,14 +77,19 @@ class Desk:
     def __init__(self) -> None:
         self.queue = BoundedQueue(Bounds(1_000, 10**6, "drop_oldest", 0.0, 1, 10**6), Count())
         self.road = Road()
-        self.pauses: list[int] = []
+        self.paused_after: list[int] = []
+        self.on_pause: Callable[[], None] = lambda: None
         self.listener = Listener(
             self.queue,
             self.road,
             clock=time.monotonic,
             look_every=1.0,
-            pause=lambda _: self.pauses.append(len(self.queue)),
+            pause=self._pause,
         )
+
+    def _pause(self, _seconds: float) -> None:
+        self.paused_after.append(len(self.road.accepted))
+        self.on_pause()
 
     def put(self, *bits: int) -> None:
         """Log some."""
@@ -118,16 +124,17 @@ def test_it_pauses_for_other_threads_while_a_backlog_gets_shorter(desk: Desk) ->
     desk.put(*range(100))
     desk.listener.start()
     desk.road.wait_for(lambda: len(desk.road.accepted) == 100)
-    assert desk.pauses == [84, 68, 52, 36, 20, 4]
+    assert desk.paused_after == [16, 32, 48, 64, 80, 96]
 
 
-def test_it_does_not_pause_while_the_queue_fills_up(desk: Desk) -> None:
-    """A thread that logs without an end would use each pause to log more."""
-    desk.put(*range(100))
-    desk.road.on_accept = lambda one: desk.put(one.bits + 100) if one.bits < 400 else None
+def test_it_pauses_less_where_pauses_are_used_to_log(desk: Desk) -> None:
+    """A thread that logs without an end would have all the time, and the queue would fill up."""
+    desk.put(*range(500))
+    more = itertools.count(500)
+    desk.on_pause = lambda: desk.put(*(next(more) for _ in range(20))) if len(desk.road.accepted) < 400 else None
     desk.listener.start()
-    desk.road.wait_for(lambda: len(desk.road.accepted) == 500)
-    assert desk.pauses == [84, 68, 52, 36, 20, 4]  # of the last hundred, behind which no more came
+    desk.road.wait_for(lambda: len(desk.road.accepted) == 560)
+    assert desk.paused_after == [16, 176, 336, 496, 516, 532, 548]
 
 
 def test_starting_it_often_starts_it_once(desk: Desk) -> None:
