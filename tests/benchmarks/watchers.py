@@ -67,13 +67,9 @@ while True:
 
 def wakes(endpoint: str) -> dict[str, float]:
     """p99 of how late a thread gets on that waits for another process, idle and while 9,000 events drain."""
-    import raindrop_logging
-
     logging.config.dictConfig(configuration(endpoint=endpoint))
     log = logging.getLogger("ours")
-    log.info("ai", extra={"raindrop": ai(0)})
-    if not raindrop_logging.flush(60.0):  # what is imported late is loaded
-        raise RuntimeError("not delivered")
+    _deliver(log, 1)  # loads what is imported late
     late: list[tuple[float, float]] = []  # when the other process wrote, and how much later it was read here
     spans: dict[str, list[tuple[float, float]]] = {"idle": [], "drain": []}
     ticker = subprocess.Popen([sys.executable, "-c", TICKING], stdout=subprocess.PIPE)
@@ -89,13 +85,7 @@ def wakes(endpoint: str) -> dict[str, float]:
     threading.Thread(target=watch, daemon=True).start()
     try:
         for _ in range(40):
-            for one in range(9_000):
-                log.info("ai", extra={"raindrop": ai(one)})
-            with _during(spans["drain"]):
-                while raindrop_logging.stats().waiting > 500:
-                    time.sleep(0.005)
-            if not raindrop_logging.flush(60.0):
-                raise RuntimeError("not delivered")
+            _deliver(log, 9_000, spans["drain"])
             with _during(spans["idle"]):
                 time.sleep(0.15)
     finally:
@@ -108,6 +98,19 @@ def wakes(endpoint: str) -> dict[str, float]:
     return {name: percentile(found, 0.99) for name, found in taken.items()} | {
         "samples": float(min(map(len, taken.values())))
     }
+
+
+def _deliver(log: logging.Logger, number: int, spans: list[tuple[float, float]] | None = None) -> None:
+    """Log so many events, and add to ``spans`` the time in which their backlog drains."""
+    import raindrop_logging
+
+    for one in range(number):
+        log.info("ai", extra={"raindrop": ai(one)})
+    with _during([] if spans is None else spans):
+        while raindrop_logging.stats().waiting > 500:
+            time.sleep(0.005)
+    if not raindrop_logging.flush(60.0):
+        raise RuntimeError("not delivered")
 
 
 @contextmanager
