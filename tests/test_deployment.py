@@ -17,7 +17,7 @@ import pytest
 
 import raindrop_logging
 from raindrop_logging import bind, deployment
-from raindrop_logging._pipeline import parts, wiring
+from raindrop_logging._pipeline import parts, pipeline
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging.deployment import BRANCH, COMMIT_DIRTY, COMMIT_SHA
 from raindrop_logging.settings import read_settings
@@ -42,7 +42,7 @@ def detecting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [AUTO, *MARKS]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(deployment, "_answers", {})
-    monkeypatch.setattr(wiring, "_waits_for_no_program", threading.local())  # an earlier test has flushed on this one
+    monkeypatch.setattr(pipeline, "_waits_for_no_program", threading.local())  # an earlier test has flushed on this one
     monkeypatch.chdir(tmp_path)
 
 
@@ -93,7 +93,7 @@ def fake_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 def found(environ: dict[str, str] | None = None, said: dict[str, Any] | None = None, **keys: Any) -> dict[str, Any]:
     """What a record that says this itself is given, with these keys in this environment."""
     environ = {"PATH": os.environ["PATH"], **(environ or {})}
-    return dict(parts.deployment(read_settings(keys, environ), environ, wiring._may_wait_for_git)(said or {}))
+    return dict(parts.deployment(read_settings(keys, environ), environ, pipeline._may_wait_for_git)(said or {}))
 
 
 # ---- sources and their order -----------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_a_repository_is_found_from_below_and_a_daemon_may_leave_it(
     Path("deep", "er").mkdir(parents=True)
     monkeypatch.chdir("deep/er")
     environ = {"PATH": os.environ["PATH"]}
-    made = parts.deployment(read_settings({}, environ), environ, wiring._may_wait_for_git)
+    made = parts.deployment(read_settings({}, environ), environ, pipeline._may_wait_for_git)
     monkeypatch.chdir("/")
     assert made({})[COMMIT_SHA] == repository
 

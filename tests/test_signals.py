@@ -250,7 +250,7 @@ HELD = {
     "the lock of a handler": "console.lock",
     "the lock of the counts": "pipeline.ledger._lock",
     "the lock of the pipelines": "registry._registry.lock",
-    "the lock of the sender": "pipeline._primary._changed",
+    "the lock of the sender": "pipeline._road.primary._changed",
     "the lock under which threads start": "threading._active_limbo_lock",
 }
 

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from raindrop_logging._pipeline.pipeline import Pipeline
 from raindrop_logging._pipeline.stats import FlushResult, Stats
-from raindrop_logging._pipeline.wiring import Pipeline
 from raindrop_logging.settings import Settings
 
 if TYPE_CHECKING:
