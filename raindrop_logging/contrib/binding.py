@@ -105,7 +105,7 @@ class Binding(Generic[R]):
 
         return Answer(Request(began, look))
 
-    def _source(self, key: str, ask: Callable[[R], Any] | None, header: Any) -> Callable[[R], Any]:
+    def _source(self, key: str, ask: Any, header: Any) -> Callable[[R], Any]:
         if ask is not None and header is not None:
             raise SettingsError(f"'{key}' and '{key}_header' both say what to bind: give one of them")
         if header is not None:

@@ -7,6 +7,7 @@ from django.urls import path
 from tests.frameworks import django_site
 
 urlpatterns = [
+    path("enter/<str:name>/", django_site.enter),
     path("orders/<int:number>/", django_site.order),
     path("async/orders/<int:number>/", django_site.order_async),
     path("unseen/", django_site.unseen),
