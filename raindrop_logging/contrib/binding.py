@@ -116,7 +116,8 @@ class Binding(Generic[R]):
             return lambda _: None
         if not callable(ask) or inspect.iscoroutinefunction(ask):
             raise SettingsError(f"'{key}' is {ask!r}: it must be a function, and not a coroutine function")
-        return ask
+        source: Callable[[R], Any] = ask
+        return source
 
 
 def _id(text: str | None) -> str | None:

@@ -104,6 +104,7 @@ application = get_wsgi_application()
 """
 
 
+@pytest.mark.slow
 def test_django_under_gunicorn_with_its_file(recorder: Recorder, tmp_path: Path, listening: socket.socket) -> None:
     """Users with sessions of their own, a body that is streamed; gunicorn's lines are its own."""
     pytest.importorskip("gunicorn")
