@@ -114,6 +114,12 @@ def test_a_header_that_can_be_nobody_s_id_is_none(value: str, arrivals: Arrivals
     assert arrivals()["page"]["user"] == NOBODY
 
 
+def test_a_function_that_says_an_empty_text_says_nothing(arrivals: Arrivals) -> None:
+    """Such as for a visitor without a name: no user at all, rather than one whose id is empty."""
+    asked(starlette(plain, user=lambda _: "", convo=lambda _: None), ("/", {}))
+    assert (arrivals()["page"]["user"], arrivals()["page"]["convo"]) == (NOBODY, None)
+
+
 def test_a_header_that_comes_twice_is_nobody_else_s_id(arrivals: Arrivals) -> None:
     """What a client has put before the gateway's own does not win: they are joined, as HTTP has it."""
 
@@ -253,6 +259,22 @@ def test_a_dependency_says_who_was_authenticated(is_async: bool, arrivals: Arriv
     found = arrivals()["page"]
     assert found["user"] == "u1"
     assert (found["plan"], found["region"], found["route"]) == ("pro", "eu", "/orders/{number}")
+
+
+def test_what_is_said_later_adds_to_what_was_said(arrivals: Arrivals) -> None:
+    """Each rebind leaves what it does not say, property by property; one that says nonsense costs no request."""
+
+    async def page(request: Request) -> Response:
+        rebind(user_id="u1", properties={"plan": "pro", "region": "eu"})
+        rebind(convo_id="c1", properties={"region": "us"})
+        await plain(request)
+        rebind(properties="nonsense")  # type: ignore[arg-type]
+        return PlainTextResponse("ok")
+
+    (answer,) = asked(starlette(page, user=lambda _: "u0"), ("/", {}))
+    assert answer.status_code == 200
+    bound = arrivals()["page"]
+    assert [bound[key] for key in ("user", "convo", "plan", "region")] == ["u1", "c1", "pro", "us"]
 
 
 def test_rebind_without_a_request_says_so_once(arrivals: Arrivals) -> None:

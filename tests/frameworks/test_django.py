@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +157,13 @@ def test_a_trace_is_continued_only_where_it_is_trusted() -> None:
             RaindropMiddleware(view)(request)
     assert seen[0] == {"properties": {"method": "GET", "plan": "pro"}}
     assert seen[1]["trace_id"] == TRACE
+
+
+def test_without_django_the_error_says_what_is_missing() -> None:
+    """Where the library is not installed, importing the module names it."""
+    program = "import sys; sys.modules['django'] = None; import raindrop_logging.contrib.django"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "RaindropLoggingError: raindrop_logging.contrib.django needs Django: pip install django" in done.stderr
 
 
 @pytest.mark.parametrize(

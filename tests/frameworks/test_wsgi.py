@@ -127,6 +127,22 @@ def test_a_streamed_body_is_bound_part_by_part(arrivals: Arrivals) -> None:
     }
 
 
+def test_a_body_that_nobody_waits_for_is_closed_in_its_request(arrivals: Arrivals) -> None:
+    """When the client has gone, the server closes it before its end; what the application logs then is bound."""
+
+    def app(_: Any, start: Any) -> Iterator[bytes]:
+        start("200 OK", [])
+        try:
+            yield b"1"
+        finally:
+            say("gave up")
+
+    body: Any = bound(app)(environ(), start_response)
+    assert next(body) == b"1"
+    body.close()
+    assert arrivals()["gave up"]["user"] == "u1"
+
+
 def test_two_bodies_in_turns_on_one_thread_stay_apart(arrivals: Arrivals) -> None:
     """As a gevent-like server may take them: each part is its own request's."""
 
