@@ -117,6 +117,7 @@ def test_a_task_is_bound_as_its_sender_was(recorder: Recorder, tmp_path: Path, p
         assert client.ends() == 0, client.output.read_text()
         until(lambda: len(recorder.spans()) >= len(EXPECTED), "the records of all tasks", worker)
         until(lambda: {event["event"] for event in recorder.items("events/track")} >= set(EXPECTED), "events", worker)
+        assert "Signal handler" not in worker.output.read_text()  # what Celery says of a receiver that raised
     found = {
         event["event"]: (event["user_id"], event["ai_data"].get("convo_id"), event["properties"].get("region"))
         for event in recorder.items("events/track")
