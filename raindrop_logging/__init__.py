@@ -2,7 +2,7 @@
 
 logging.config.dictConfig({"version": 1, ...})      RaindropHandler, load_config(path), or init(write_key) in code
 log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
-with bind(user_id=..., convo_id=...): ...           fields for every record made inside
+with bind(user_id=..., convo_id=...): ...           fields for every record made inside; rebind(...) once more is known
 begin(...), Interaction, resume_interaction         step by step; each step is a log record
 track_ai, track, track_signal, identify             one record each
 @interaction, @task, @tool; task_span, tool_span, llm_span, start_span, current_span, Tracer      spans
@@ -17,7 +17,7 @@ from raindrop_logging.adapter import RaindropAdapter
 from raindrop_logging.attach import init, set_debug_logs, set_redact_pii
 from raindrop_logging.carrier import Carrier
 from raindrop_logging.config import load_config
-from raindrop_logging.context import bind, carry, traceparent
+from raindrop_logging.context import bind, carry, rebind, traceparent
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
 from raindrop_logging.filters import HideRaindrop
 from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
@@ -77,6 +77,7 @@ __all__ = [
     "interaction",
     "llm_span",
     "load_config",
+    "rebind",
     "resume_interaction",
     "resume_subagent",
     "set_debug_logs",

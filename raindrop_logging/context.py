@@ -1,7 +1,8 @@
 """What the running code is about: bound fields, the open interaction and the open span, for every record made inside.
 
 `bind` is for a request, a job or a turn: what it binds is read when a record is made, on the thread or task that made
-it, and never later. `carry` takes it along to an executor or a thread, `traceparent` to another process.
+it, and never later. `carry` takes it along to an executor or a thread, `traceparent` to another process. `rebind` fills
+in what becomes known only while a request is answered, where a middleware of `raindrop_logging.contrib` has bound it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, ItemsView, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token, copy_context
 from logging import Logger
@@ -18,6 +19,7 @@ from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import ABOUT
+from raindrop_logging._pipeline.stats import tell_operator_once
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event, uuid_text
 from raindrop_logging.plain import plain, text_of
 
@@ -140,6 +142,10 @@ class Scope(Struct, frozen=True):
     outer: Scope | None = None
     depth: int = 0
 
+    def bound(self) -> Mapping[str, Any]:
+        """The fields as of one moment, where a request around goes on learning them."""
+        return self.fields.now() if isinstance(self.fields, _LateFields) else self.fields
+
     def now(self) -> Scope:
         """The same without the interactions that are finished by now.
 
@@ -200,10 +206,11 @@ def within(scope: Scope) -> Generator[None]:
 def current_scope() -> Mapping[str, Any] | None:
     """What a record made here may take: what is bound, the open span's ids, and under `ABOUT` the interaction's."""
     scope = here()
+    fields = scope.bound()
     if scope.turn is None and scope.span is None:
-        return scope.fields or None
+        return fields or None
     turn, span = scope.open()
-    said = dict(scope.fields)
+    said = dict(fields)
     if span is not None and not span.is_muted:
         said |= {"trace_id": span.trace_id, "span_id": span.span_id}
     if turn is not None and turn.about is not None:
@@ -238,22 +245,23 @@ class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@b
     ) -> None:
         given = {"user_id": user_id, "convo_id": convo_id, "event_id": event_id, "event": event}
         fields: dict[str, Any] = {key: text_of(value, str) for key, value in given.items() if value is not None}
+        if properties:
+            fields["properties"] = plain(properties)
         self._fields = fields | _continued(traceparent)
-        self._properties = plain(properties) if properties else None
         self._tokens: list[Token[Scope]] = []
 
-    def __enter__(self) -> Self:
-        scope = _scope.get()
-        bound = {**scope.fields, **self._fields}
-        if self._properties is not None:
-            bound["properties"] = _merged(scope.fields.get("properties", {}), self._properties)
+    def inside(self, scope: Scope) -> Scope:
+        """The scope of code that runs in this one with the fields bound."""
+        outer = scope.fields
+        bound = outer.inside(self._fields) if isinstance(outer, _LateFields) else _over(outer, self._fields)
         if "trace_id" in self._fields:
-            inner = Scope(bound)
-        elif "event_id" in self._fields:
-            inner = Scope(bound, None, scope.open()[1])
-        else:
-            inner = Scope(bound, scope.turn, scope.span, scope.outer, scope.depth)
-        self._tokens.append(enter(inner))
+            return Scope(bound)
+        if "event_id" in self._fields:
+            return Scope(bound, None, scope.open()[1])
+        return Scope(bound, scope.turn, scope.span, scope.outer, scope.depth)
+
+    def __enter__(self) -> Self:
+        self._tokens.append(enter(self.inside(_scope.get())))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -289,13 +297,116 @@ class bind:  # noqa: N801 -- used like a function: `with bind(user_id=...)`, `@b
     def _again(self) -> bind:
         """The same for one call: calls may run at the same time, each with tokens of its own."""
         other = bind()
-        other._fields, other._properties = self._fields, self._properties
+        other._fields = self._fields
         return other
 
 
-def _merged(outer: Any, inner: Any) -> Any:
-    """Properties key by key; what is no dict is kept as it is, for the record to be refused by name."""
-    return {**outer, **inner} if isinstance(outer, dict) and isinstance(inner, dict) else inner
+def _over(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, the inner one winning, properties key by key; what is no dict there is kept, to be refused by name."""
+    both = {**outer, **inner}
+    around, own = outer.get("properties"), inner.get("properties")
+    if isinstance(around, dict) and isinstance(own, dict):
+        both["properties"] = {**around, **own}
+    return both
+
+
+class Request:
+    """What one request is about as far as it is known, shared by every context that it reaches, a thread's copy too.
+
+    What `rebind` says wins over what is seen, and that over what was bound when it began; an inner `bind` wins over
+    all of it.
+
+    Args:
+        began: the scope that it begins in, with what is bound from its beginning.
+        look: says what is to be seen of it by now, such as its route. It is asked for every record, and must not raise.
+    """
+
+    __slots__ = ("_began", "_look", "_properties", "_said")
+
+    def __init__(self, began: Scope, look: Callable[[], Mapping[str, Any]]) -> None:
+        self._began = began
+        self._look = look
+        self._said: dict[str, Any] = {}
+        self._properties: dict[str, Any] = {}
+
+    @property
+    def scope(self) -> Scope:
+        """The scope of the code that answers it."""
+        began = self._began
+        return Scope(_LateFields(self, {}), began.turn, began.span, began.outer, began.depth)
+
+    def fields(self) -> dict[str, Any]:
+        """All of it, as of now."""
+        said = {**self._said, "properties": {**self._properties}} if self._properties else self._said
+        return _over(_over(self._began.bound(), self._look()), said)
+
+    def learn(self, fields: Mapping[str, Any]) -> None:
+        """Say it from now on; each key is set at once, so that any thread may read meanwhile."""
+        said = dict(fields)
+        if isinstance(said.get("properties"), dict):
+            self._properties.update(said.pop("properties"))
+        self._said.update(said)
+
+    def settle(self) -> None:
+        """Look for the last time: contexts that outlive the request need not keep alive what was looked at."""
+        seen = dict(self._look())
+        self._look = lambda: seen
+
+
+class _LateFields(Mapping[str, Any]):
+    """Bound fields inside of a request, read anew whenever they are asked for."""
+
+    __slots__ = ("_own", "request")
+
+    def __init__(self, request: Request, own: Mapping[str, Any]) -> None:
+        self.request = request
+        self._own = own
+
+    def inside(self, own: Mapping[str, Any]) -> _LateFields:
+        """The same with more bound in it."""
+        return _LateFields(self.request, _over(self._own, own))
+
+    def now(self) -> dict[str, Any]:
+        """One reading."""
+        return _over(self.request.fields(), self._own)
+
+    def items(self) -> ItemsView[str, Any]:
+        """Of one reading."""
+        return self.now().items()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.now()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.now())
+
+    def __len__(self) -> int:
+        return len(self.now())
+
+
+def rebind(
+    *, user_id: str | None = None, convo_id: str | None = None, properties: Mapping[str, Any] | None = None
+) -> None:
+    """Say of the request around what has become known since it began: who it is from, once they are authenticated.
+
+    It holds for all of the request from then on, also outside of the function that says it, such as a dependency that
+    the framework runs in a thread; where `bind` would end with its block or its thread's context. Only a middleware of
+    `raindrop_logging.contrib` (asgi, wsgi, django) makes a request that can be told; without one this does nothing, and
+    that is logged once.
+
+    Args:
+        user_id, convo_id: as in `bind`; None leaves what is known.
+        properties: merged with those that are known, key by key.
+    """
+    fields = here().fields
+    if isinstance(fields, _LateFields):
+        told = bind(user_id=user_id, convo_id=convo_id, properties=properties)
+        fields.request.learn(told.inside(NOWHERE).fields)
+    else:
+        tell_operator_once("rebind", f"rebind() outside of a request does nothing: {_NO_REQUEST}")
+
+
+_NO_REQUEST: Final = "add the RaindropMiddleware of raindrop_logging.contrib.asgi, .wsgi or .django, or use bind()"
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:

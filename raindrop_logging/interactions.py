@@ -249,7 +249,7 @@ def _say(
     block = {**fields, **turn.ids(), "type": record_type}
     if error is not None:
         block["properties"] = {"error": error_text(error)}
-    around = Scope({**here().fields, "trace_id": turn.trace_id})
+    around = Scope({**here().bound(), "trace_id": turn.trace_id})
     say(turn.logger, block, around, "%s %s", record_type, turn.event_id)
 
 

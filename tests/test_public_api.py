@@ -35,6 +35,7 @@ PUBLIC = {
     "interaction",
     "llm_span",
     "load_config",
+    "rebind",
     "resume_interaction",
     "resume_subagent",
     "set_debug_logs",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
 
     from tests.wire.recorder import Recorder
@@ -101,6 +102,16 @@ def deployed(recorder: Recorder, directory: Path, *arguments: str, **popen: Any)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # a group of its own: nothing that it left behind stays
         process.wait(PATIENCE)
+
+
+@contextmanager
+def served(
+    recorder: Recorder, directory: Path, listening: socket.socket, *arguments: str, **popen: Any
+) -> Iterator[Deployed]:
+    """A server that is given a port which listens already: who asks it at once waits until it is up."""
+    listening.set_inheritable(True)
+    with deployed(recorder, directory, *arguments, pass_fds=[listening.fileno()], **popen) as server:
+        yield server
 
 
 def events(recorder: Recorder) -> list[str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import signal
-import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.processes.deployment import LOGGING, PATIENCE, Deployed, deployed, events, until
+from tests.processes.deployment import LOGGING, PATIENCE, Deployed, deployed, events, served, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import socket
     from pathlib import Path
 
     from tests.wire.recorder import Recorder
@@ -75,20 +73,6 @@ raises_at_start = deliver_at_shutdown(raises)
 )
 
 
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    """A port that the server is given."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        yield server
-
-
-@contextmanager
-def _server(recorder: Recorder, directory: Path, listening: socket.socket, *arguments: str) -> Iterator[Deployed]:
-    listening.set_inheritable(True)
-    with deployed(recorder, directory, *arguments, pass_fds=[listening.fileno()]) as server:
-        yield server
-
-
 def _asked(listening: socket.socket, server: Deployed, workers: int = 2) -> list[str]:
     """Ask until as many worker processes have answered; every answer, which is the event that was logged with it."""
     answers: list[str] = []
@@ -117,7 +101,7 @@ def test_gunicorn_that_loads_the_application_before_it_forks(
     (tmp_path / "shop.py").write_text(WSGI)
     (tmp_path / "gunicorn.conf.py").write_text(hooks)
     options = ["--preload", "--workers=2", f"--bind=fd://{listening.fileno()}", "shop"]
-    with _server(recorder, tmp_path, listening, "-m", "gunicorn", *options) as server:
+    with served(recorder, tmp_path, listening, "-m", "gunicorn", *options) as server:
         answers = _asked(listening, server)
         assert server.stops() == 0
     assert events(recorder) == sorted(["loaded", *answers])
@@ -132,7 +116,7 @@ def test_gunicorn_with_a_worker_class_that_dies_by_its_signal(
     (tmp_path / "shop.py").write_text(ASGI)
     (tmp_path / "gunicorn.conf.py").write_text(GUNICORN["with the hooks"])
     options = ["--worker-class=uvicorn.workers.UvicornWorker", "--workers=2", f"--bind=fd://{listening.fileno()}"]
-    with _server(recorder, tmp_path, listening, "-m", "gunicorn", *options, "shop:bare") as server:
+    with served(recorder, tmp_path, listening, "-m", "gunicorn", *options, "shop:bare") as server:
         answers = _asked(listening, server)
         assert server.stops() == 0
     assert events(recorder) == sorted([*answers, *_ups_and_downs(answers)])
@@ -150,7 +134,7 @@ def test_uvicorn_with_two_workers(
     """Every request's record arrives once, and what the application logs while it starts and shuts down."""
     (tmp_path / "shop.py").write_text(ASGI)
     options = ["--workers=2", f"--fd={listening.fileno()}", f"shop:{application}"]
-    with _server(recorder, tmp_path, listening, "-m", "uvicorn", *options) as server:
+    with served(recorder, tmp_path, listening, "-m", "uvicorn", *options) as server:
         answers = _asked(listening, server)
         server.stops()
     assert events(recorder) == sorted([*answers, *_ups_and_downs(answers)])
@@ -162,7 +146,7 @@ def test_uvicorn_alone_still_dies_by_the_signal_that_stopped_it(
     """One process and an application that knows no lifespan: it arrives, and the exit status is uvicorn's own."""
     (tmp_path / "shop.py").write_text(ASGI)
     options = [f"--fd={listening.fileno()}", "shop:plain"]
-    with _server(recorder, tmp_path, listening, "-m", "uvicorn", *options) as server:
+    with served(recorder, tmp_path, listening, "-m", "uvicorn", *options) as server:
         answers = _asked(listening, server, workers=1)
         assert server.stops() == -signal.SIGTERM
     assert events(recorder) == [f"{answer.partition('-')[0]}-answered" for answer in answers]

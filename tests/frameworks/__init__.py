@@ -1,0 +1,1 @@
+"""The middlewares, under the frameworks that they are for."""
