@@ -88,6 +88,8 @@ class Pipeline:
         self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
         self._redactor = parts.redactor(settings)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.witness: Callable[[Refusal], None] | None = None
+        """Told of each refusal, instead of the operator; on a thread of ours."""
         self._settling = threading.Lock()
         self._build()
 
@@ -597,6 +599,9 @@ class Pipeline:
     def _refused(self, refusal: Refusal, idents: Iterable[int]) -> None:
         self.ledger.drop(refusal.reason, refusal.records)
         self._confirm(idents)
+        if self.witness is not None:
+            self.witness(refusal)
+            return
         if refusal.reason == "tracing_off":  # as the user asked
             return
         where = str(refusal.source) if self.settings.debug else f"logger '{refusal.source.logger}'"
@@ -625,6 +630,10 @@ class Pipeline:
         self.ledger.add("retries", 1 if attempted.number > 1 else 0)
         self.ledger.add("delivered", _records(settled.delivered))
         self.ledger.add("refused", _records(settled.refused))
+        if self.witness is not None:
+            for item in settled.refused:
+                said = f"the receiver answered {attempted.answer}"
+                self.witness(Refusal("refused", said, item.source, item.records))
         self.ledger.drop("expired", _records(settled.expired))
         ended = chain(settled.delivered, settled.refused, settled.expired)
         self._confirm(ident for item in ended for ident in item.idents)
