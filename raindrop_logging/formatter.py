@@ -37,7 +37,7 @@ from raindrop_logging.context import current_scope
 from raindrop_logging.errors import InvalidBlockError, SettingsError, did_you_mean
 from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
-from raindrop_logging.plain import clean, error_text, plain, text_of
+from raindrop_logging.plain import clean, error_text, is_simple, plain, text_of
 from raindrop_logging.settings import read_settings
 from raindrop_logging.vocabulary import check
 
@@ -163,7 +163,8 @@ class RaindropJsonFormatter(JsonFormatter):
         entry = self._router.merge(snapshot)
         if isinstance(entry, Refusal):
             return _ids_around(scope), self._shown(_as_it_was_said(snapshot, entry))
-        return _ids_of(entry, scope), self._shown(_as_it_is_sent(snapshot, entry))
+        trace_id = entry.trace_id or trace_id_of_event(entry.event_id)
+        return _ids_of(entry, trace_id, scope), self._shown(_as_it_is_sent(snapshot, entry, trace_id))
 
     def _shown(self, said: dict[str, Any]) -> dict[str, Any]:
         if self._block == "full":
@@ -185,10 +186,19 @@ def _mended(record: logging.LogRecord) -> logging.LogRecord:
     return mended
 
 
-def _plain(said: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(said: dict[str, Any]) -> dict[str, Any]:
     """Plain values that JSON has words for."""
-    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(spoken(plain(dict(said)))))
-    return values
+    try:
+        if is_simple({key: value for key, value in said.items() if type(value) is not datetime}):
+            return _in_words(said)
+    except Exception:  # noqa: BLE001, S110 -- a text that UTF-8 cannot say
+        pass
+    return _in_words(spoken(plain(said)))
+
+
+def _in_words(value: Any) -> Any:
+    """What JSON makes of a plain value: NaN is null, a time is text."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 # ---- what a record is about ------------------------------------------------------------------------------------------
@@ -218,11 +228,10 @@ def _ids_around(scope: Mapping[str, Any] | None) -> dict[str, str]:
     return _present({"trace_id": trace_id, "span_id": scope.get("span_id"), "event_id": event_id})
 
 
-def _ids_of(entry: Entry, scope: Mapping[str, Any] | None) -> dict[str, str]:
+def _ids_of(entry: Entry, trace_id: str, scope: Mapping[str, Any] | None) -> dict[str, str]:
     """The ids that a record's own event or span is known by."""
     if entry.type in _WITHOUT_EVENT:
         return _ids_around(scope)
-    trace_id = entry.trace_id or trace_id_of_event(entry.event_id)
     if entry.type == "span":
         own = entry.block.span_id or span_id(entry.bits)
         return _present({"trace_id": trace_id, "span_id": own, "event_id": entry.block.event_id})
@@ -236,11 +245,12 @@ def _present(said: Mapping[str, str | None]) -> dict[str, str]:
 # ---- the block -------------------------------------------------------------------------------------------------------
 
 
-def _as_it_is_sent(snapshot: Snapshot, entry: Entry) -> dict[str, Any]:
+def _as_it_is_sent(snapshot: Snapshot, entry: Entry, trace_id: str) -> dict[str, Any]:
     """The block with its context merged in, and beside it what a later delivery needs to be the same."""
     block = _fields(entry)
-    said, exact = _in_json(block)
-    beside = {**_origin(snapshot), "trace_id": entry.trace_id or trace_id_of_event(entry.event_id)}
+    said = _in_words(block)
+    exact = _inexact(block, said)
+    beside = {**_origin(snapshot), "trace_id": trace_id}
     line = {BLOCK_KEY: said, RECORD_KEY: {**beside, "exact": exact} if exact else beside}
     try:
         check(entry.type, entry.block)
@@ -254,7 +264,8 @@ def _as_it_was_said(snapshot: Snapshot, refusal: Refusal) -> dict[str, Any]:
     block = block_of(snapshot)
     if isinstance(block, dict) and snapshot.word is not None:
         block = {"type": snapshot.word, **block}
-    said, exact = _in_json(block)
+    said = _in_words(spoken(block))
+    exact = _inexact(block, said)
     beside = _origin(snapshot) | _present({"ends": refusal.ends})
     return {BLOCK_KEY: said, RECORD_KEY: {**beside, "exact": exact} if exact else beside, INVALID_KEY: refusal.detail}
 
@@ -283,13 +294,13 @@ def _fields(entry: Entry) -> dict[str, Any]:
     return block
 
 
-def _in_json(block: Any) -> tuple[Any, dict[str, str]]:
-    """The block in JSON's words, and in MessagePack those fields for whose values JSON has none, as NaN and dates."""
-    said = msgspec.json.decode(msgspec.json.encode(spoken(block)))
+def _inexact(block: Any, said: Any) -> dict[str, str]:
+    """In MessagePack those fields for whose values JSON has no words, as NaN, dates and bytes."""
     if said == block or not isinstance(block, dict):
-        return said, {}
-    inexact = (key for key, value in block.items() if said[key] != value)
-    return said, {key: b64encode(msgspec.msgpack.encode(block[key])).decode() for key in inexact}
+        return {}
+    return {
+        key: b64encode(msgspec.msgpack.encode(value)).decode() for key, value in block.items() if said[key] != value
+    }
 
 
 def _summary(said: Any) -> Any:

@@ -232,12 +232,12 @@ def _summary(
     arguments: argparse.Namespace, report: Report, state: Path | None, rejects: Path | None
 ) -> Generator[tuple[str, str]]:
     rate = f", {report.lines / report.seconds:,.0f} a second" if report.seconds > 0 else ""
-    yield "read", f"{report.lines:,} lines of {report.files:,} files in {report.seconds:.1f} s{rate}"
-    yield ("would ship" if arguments.dry_run else "delivered"), f"{report.delivered:,} records"
+    yield "read", f"{_number(report.lines, 'line')} of {_number(report.files, 'file')} in {report.seconds:.1f} s{rate}"
+    yield ("would ship" if arguments.dry_run else "delivered"), _number(report.delivered, "record")
     summed_up = f", {report.summaries:,} of them with a summary only (the formatter's block: summary)"
-    yield "skipped", f"{report.skipped:,} lines without a block{summed_up if report.summaries else ''}"
+    yield "skipped", f"{_number(report.skipped, 'line')} without a block{summed_up if report.summaries else ''}"
     if report.rejected:
-        yield "rejected", f"{report.rejected:,} lines{f', left in {rejects}' if rejects else ''}"
+        yield "rejected", f"{_number(report.rejected, 'line')}{f', left in {rejects}' if rejects else ''}"
     if report.left:
         yield "left", f"{report.left:,} records may not have arrived; the next run sends them, with the same ids"
     if report.unfinished:
@@ -248,3 +248,7 @@ def _summary(
         yield "stopped", report.stopped or "when asked to"
     if state is not None:
         yield "state", str(state)
+
+
+def _number(count: int, of: str) -> str:
+    return f"{count:,} {of}{'s' * (count != 1)}"

@@ -99,6 +99,7 @@ class Road:
         self.settings: Settings = self._handler.settings
         _check_destination(self.settings)
         self._pipeline = pipeline_for(self._handler, self.settings, None)  # the one that the handler has
+        self._before = self._handler.stats()
         self._refusals: deque[Refusal] = deque()
         self._pipeline.witness = self._refusals.append
         self._patience = patience
@@ -110,18 +111,18 @@ class Road:
 
     def settle(self, go_on: Callable[[], bool]) -> Outcome:
         """Wait until everything has arrived or was refused."""
-        before, moved = self._settled_records(), time.monotonic()
+        settled, moved = self._settled_records(), time.monotonic()
         while not self._handler.flush(_SLICE_SECONDS):
-            now = self._settled_records()
-            if now != before:
-                before, moved = now, time.monotonic()
+            if settled != (settled := self._settled_records()):
+                moved = time.monotonic()
             if time.monotonic() - moved > self._patience:
                 return Outcome(settled=False, why=f"nothing has arrived for {self._patience:g} seconds")
             if not go_on():
                 return Outcome(settled=False, why="interrupted before all had arrived")
-        lost = {reason: count for reason, count in self._handler.stats().dropped.items() if reason not in _FINAL}
-        said = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-        return Outcome(settled=not lost, why=f"records were given up ({said})" if lost else "")
+        before, now = self._before.dropped, self._handler.stats().dropped
+        lost = {reason: count - before.get(reason, 0) for reason, count in now.items() if reason not in _FINAL}
+        said = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count)
+        return Outcome(settled=not said, why=f"records were given up ({said})" if said else "")
 
     def _settled_records(self) -> int:
         stats: Stats = self._handler.stats()
@@ -133,7 +134,7 @@ class Road:
 
     def delivered(self) -> int:
         """Records whose requests got their 2xx."""
-        return self._handler.stats().delivered
+        return self._handler.stats().delivered - self._before.delivered
 
     def close(self) -> None:
         """Give up what has not arrived: its file keeps it."""

@@ -81,13 +81,13 @@ class RecordReader:
             return Unsaid(f"not a JSON object but {_kind(said)}")
         try:
             return self._record(said, line, path, origin)
-        except (InvalidBlockError, ValueError, msgspec.MsgspecError) as error:
+        except InvalidBlockError as error:
             return Unsaid(str(error))
 
     def _record(self, said: dict[str, Any], line: Line, path: str, origin: bytes) -> Said | Unsaid:
         block = said.get(BLOCK_KEY)
         if block is not None and RECORD_KEY in said:
-            return _as_written(block, msgspec.convert(said[RECORD_KEY], _Record), path, line.number)
+            return _as_written(block, said[RECORD_KEY], path, line.number)
         if block is None and self._field_map is not None:
             block = self._field_map.block(said)
         if block is None:
@@ -114,13 +114,22 @@ def _kind(value: Any) -> str:
     return {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a number")
 
 
-def _as_written(block: Any, beside: _Record, path: str, number: int) -> Said:
-    """The record of a line that says everything."""
+def _as_written(block: Any, written: Any, path: str, number: int) -> Said:
+    """The record of a line that says everything.
+
+    Raises:
+        InvalidBlockError: somebody else has written it.
+    """
+    try:
+        beside = msgspec.convert(written, _Record)
+        exact = {key: msgspec.msgpack.decode(b64decode(packed)) for key, packed in beside.exact.items()}
+        bits = int(beside.bits, 16)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidBlockError(f"'{RECORD_KEY}' is not as RaindropJsonFormatter writes it: {error}") from None
     if isinstance(block, dict):
-        for key, packed in beside.exact.items():
-            block[key] = msgspec.msgpack.decode(b64decode(packed))
+        block.update(exact)
     scope = {"trace_id": beside.trace_id, "event_id": beside.ends}
-    record = _made(block, int(beside.bits, 16), beside.created, beside.logger, "", path, number)
+    record = _made(block, bits, beside.created, beside.logger, "", path, number)
     return Said(record, {key: value for key, value in scope.items() if value is not None})
 
 
