@@ -7,8 +7,8 @@
      "raindrop": {"type": "ai", …},                       the block, with what was bound around the call merged in
      "raindrop_record": {"bits": "…", "created": …, …}}   what `raindrop-logging ship` needs beside it
 
-In: LogRecord, on the thread that logged it.  Out: one line of JSON.  Touches: the record, to stamp it with the bits that
-its ids are made of, as `RaindropHandler` does: whichever comes first, both say the same ids.
+In: LogRecord, on the thread that logged it.  Out: one line of JSON.  Touches: the record, to stamp it with the bits
+that its ids are made of, as `RaindropHandler` does: whichever comes first, both say the same ids.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class RaindropJsonFormatter(JsonFormatter):
         fmt: Any = None,
         datefmt: str | None = None,
         style: str = "%",
-        validate: bool = True,  # noqa: FBT001, FBT002 -- dictConfig gives all four by position
+        validate: bool = True,  # dictConfig gives all four by position
         *,
         block: BlockChoice = "full",
         redact: bool | list[str] | str | None = None,
@@ -186,7 +186,7 @@ def _mended(record: logging.LogRecord) -> logging.LogRecord:
     return mended
 
 
-def _plain(said: dict[str, Any]) -> dict[str, Any]:
+def _plain(said: dict[str, Any]) -> Any:
     """Plain values that JSON has words for."""
     try:
         if is_simple({key: value for key, value in said.items() if type(value) is not datetime}):

@@ -83,7 +83,7 @@ _REMEDY: Final = "attach one to it or to the root logger (dictConfig, or raindro
 
 
 def is_heard(logger: logging.Logger) -> bool:
-    """Whether a RaindropHandler, a queue that may lead to one, or a RaindropJsonFormatter gets what is logged at INFO."""
+    """Whether what this logger logs at INFO gets to a handler that sends blocks, leads to one, or writes them whole."""
     node: logging.Logger | None = logger if logger.isEnabledFor(logging.INFO) else None
     while node is not None:
         if any(map(_takes_blocks, node.handlers)):
@@ -93,7 +93,7 @@ def is_heard(logger: logging.Logger) -> bool:
 
 
 def _takes_blocks(handler: logging.Handler) -> bool:
-    """Whether a handler sends blocks, leads to one that may, or writes them whole for `raindrop-logging ship`."""
+    """Whether it is a RaindropHandler, a queue, or has a formatter whose lines `raindrop-logging ship` sends later."""
     if getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)):
         return True
     return getattr(handler.formatter, "takes_blocks", False)

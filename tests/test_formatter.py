@@ -143,7 +143,9 @@ def test_minted_ids_are_those_that_are_sent(recorder: Recorder) -> None:
     log.info("handler first", extra=extra.ai(user_id="u", event="chat", input="q"))
     log.info("a span", extra=extra.span(kind="tool", name="search"))
     assert handler.flush(10)
-    assert [line["event_id"] for line in lines.said[:2]] == [item["event_id"] for item in recorder.items("events/track")]
+    assert [line["event_id"] for line in lines.said[:2]] == [
+        item["event_id"] for item in recorder.items("events/track")
+    ]
     (span,) = recorder.spans()
     assert (lines.last["span_id"], lines.last["trace_id"]) == (span["span_id"], span["trace_id"])
 
@@ -202,7 +204,9 @@ def test_redacts_the_whole_line(by: str, monkeypatch: pytest.MonkeyPatch) -> Non
         try:
             raise ValueError("ada@example.com")  # noqa: TRY301 -- an exception with a stack
         except ValueError:
-            log.exception("of %s", "ada@example.com", extra={"own": "ada@example.com", **extra.ai(input="ada@example.com")})
+            log.exception(
+                "of %s", "ada@example.com", extra={"own": "ada@example.com", **extra.ai(input="ada@example.com")}
+            )
     assert "ada@" not in lines.texts[-1]
     assert lines.last["raindrop"]["input"] == "<REDACTED_EMAIL>"
     assert lines.last["name"] == "shop.agent"
@@ -221,7 +225,7 @@ def test_redacts_the_whole_line(by: str, monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:
     """A wrong value is refused at set-up, with the rule."""
-    with pytest.raises(SettingsError, match="redact|block") as refused:
+    with pytest.raises(SettingsError, match=r"redact|block") as refused:
         RaindropJsonFormatter(**options)
     assert said in str(refused.value)
 
@@ -333,20 +337,24 @@ def test_another_threads_context_is_not_taken() -> None:
 
 BLOCKS: list[dict[str, Any]] = [
     {"type": "ai", "user_id": "u", "event": "chat", "input": "q", "output": "a", "model": "m", "convo_id": "c"},
-    {"type": "ai", "event_id": "e-1", "user_id": "u", "event": "chat", "input": "q" * 70_000, "timestamp": 1_700_000_000.25,
+    {"type": "ai", "event_id": "e-1", "user_id": "u", "event": "chat", "input": "q" * 70_000,
+     "timestamp": 1_700_000_000.25,
      "attachments": [{"type": "code", "value": "x = 1", "language": "python"}, {"value": "text"}],
      "feature_flags": {"tone": "warm"}},
-    {"type": "event", "user_id": "u", "event": "click", "properties": {"n": float("nan"), "i": float("inf"), "b": b"\xff",
-     "when": datetime(2026, 1, 2, tzinfo=UTC), "s": {1, 2}, "deep": [{"x": (1, 2)}], "big": 2**64 - 1, "zero": -0.0}},
+    {"type": "event", "user_id": "u", "event": "click", "properties": {"n": float("nan"),
+     "i": float("inf"), "b": b"\xff", "when": datetime(2026, 1, 2, tzinfo=UTC), "s": {1, 2},
+     "deep": [{"x": (1, 2)}], "big": 2**64 - 1, "zero": -0.0}},
     {"type": "begin", "event_id": "e-2", "user_id": "u", "event": "run", "input": "q", "properties": {"a": 1}},
     {"type": "update", "event_id": "e-2", "model": "m", "properties": {"b": 2}, "attachments": [{"value": "mid"}]},
-    {"type": "finish", "event_id": "e-2", "output": "done", "timestamp": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)},
+    {"type": "finish", "event_id": "e-2", "output": "done",
+     "timestamp": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)},
     {"type": "begin", "event_id": "e-3", "user_id": "u", "event": "run", "input": "left open"},
     {"type": "finish", "event_id": "e-4", "user_id": "u", "event": "run", "output": "begun elsewhere"},
     {"type": "signal", "event_id": "e-1", "name": "thumbs_up", "sentiment": "POSITIVE"},
     {"type": "signal", "event_id": "e-1", "name": "note", "signal_type": "feedback", "comment": "nice \ud800"},
     {"type": "identify", "user_id": "u", "traits": {"plan": "pro", "n": float("nan")}},
-    {"type": "span", "kind": "tool", "name": "search", "input": {"q": "tea"}, "output": float("nan"), "duration_ms": 84},
+    {"type": "span", "kind": "tool", "name": "search", "input": {"q": "tea"}, "output": float("nan"),
+     "duration_ms": 84},
     {"type": "span", "kind": "llm", "name": "call", "event_id": "e-1", "input": datetime(2026, 1, 2, tzinfo=UTC),
      "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}], "other": 1}], "tools": [{"name": "t"}],
      "input_tokens": 3, "model": "m", "attributes": {"x": float("nan"), "y": [float("inf")], "z": [1.0, 2.0]},
@@ -404,7 +412,7 @@ def test_every_type_is_shipped_as_it_was_sent(recorder: Recorder, later: Recorde
 
 
 def test_context_is_shipped_as_it_was_sent(recorder: Recorder, later: Recorder, tmp_path: Path) -> None:
-    """What verbs and context said is on the lines: interactions, spans inside them, traces of other processes, errors."""
+    """What verbs and context said is on the lines: interactions, their spans, traces of other processes, errors."""
     path = tmp_path / "app.log"
     handler = RaindropHandler(write_key="rk", endpoint=recorder.endpoint, partial_flush_interval=3600)
     written = logging.FileHandler(path)
@@ -440,14 +448,21 @@ def _with(make: Callable[[], Any]) -> list[dict[str, Any]]:
     ids = {"user_id": "u", "event": "odd"}
     return [
         {"type": "ai", **ids, "input": "q", "properties": {"odd": make(), "deep": [{"er": make()}]}},
-        {"type": "span", "kind": "tool", "name": "n", "input": make(), "output": [make()], "attributes": {"odd": make()}},
+        {
+            "type": "span",
+            "kind": "tool",
+            "name": "n",
+            "input": make(),
+            "output": [make()],
+            "attributes": {"odd": make()},
+        },
         {"type": "ai", **ids, "input": make()},
     ]
 
 
 ANY = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers(-(2**70), 2**70) | st.text(max_size=20) | st.binary(max_size=20)
-    | st.datetimes(timezones=st.sampled_from([UTC])) | st.datetimes(),
+    st.none() | st.booleans() | st.floats() | st.integers(-(2**70), 2**70) | st.text(max_size=20)
+    | st.binary(max_size=20) | st.datetimes(timezones=st.sampled_from([UTC])) | st.datetimes(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
@@ -470,7 +485,9 @@ RECORDS = st.fixed_dictionaries(
 
 
 @given(blocks=st.lists(RECORDS, min_size=1, max_size=30))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_any_block_is_shipped_as_it_was_sent(
     blocks: list[Any], recorder: Recorder, later: Recorder, tmp_path: Path
 ) -> None:
@@ -492,8 +509,12 @@ def test_redacted_lines_are_shipped_as_redacted_records_are_sent(
     log.handlers[:] = [written, handler]
     log.setLevel(logging.INFO)
     with bind(properties={"bound": "ada@example.com"}):
-        log.info("ai", extra=extra.ai(user_id="u", event="e", input="password: hunter2hunter2", output="ada@example.com"))
-        log.info("s", extra=extra.span(kind="tool", name="n", input={"api_key": "sk-123"}, attributes={"n": float("nan")}))
+        log.info(
+            "ai", extra=extra.ai(user_id="u", event="e", input="password: hunter2hunter2", output="ada@example.com")
+        )
+        log.info(
+            "s", extra=extra.span(kind="tool", name="n", input={"api_key": "sk-123"}, attributes={"n": float("nan")})
+        )
     assert handler.flush(20)
     written.close()
     assert main(["ship", str(path), "--endpoint", later.endpoint, "--state", str(tmp_path / "s"), "--quiet"]) == 0

@@ -498,6 +498,9 @@ class Pipeline:
     def _broke(self, error: Exception, records: int, idents: Iterable[int], source: Source | None) -> None:
         self.ledger.drop("internal", records)
         self._confirm(idents)
+        if self.witness is not None and source is not None:
+            self.witness(Refusal("internal", f"{type(error).__name__}: {error}; please report it", source, records))
+            return
         where = "" if source is None else f" on a record of {source}"
         said = f"{type(error).__name__}: {error}" if self.settings.debug else type(error).__name__
         self.diagnostics.note("internal", f"{said}{where}; please report it", records)

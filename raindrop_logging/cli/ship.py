@@ -9,20 +9,18 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec.structs import asdict
 
-from raindrop_logging.errors import RaindropLoggingError, SettingsError
+from raindrop_logging.errors import SettingsError
 
 if TYPE_CHECKING:
     from raindrop_logging.cli.arguments import Commands
-    from raindrop_logging.shipping.delivery import Delivery
     from raindrop_logging.shipping.progress import Progress
     from raindrop_logging.shipping.shipment import Report
 
@@ -44,6 +42,14 @@ exit codes: 0 everything was shipped, 1 something was rejected, refused or left,
 """
 
 
+class _Group(Protocol):
+    """Where some of the arguments are declared; what argparse's `add_argument_group` returns."""
+
+    def add_argument(self, *names: str, **said: Any) -> Any:
+        """Declare one."""
+        ...
+
+
 def add_to(commands: Commands) -> None:
     """Declare the command and its arguments."""
     parser = commands.add_parser(
@@ -61,9 +67,11 @@ def add_to(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def _add_reading(group: argparse._ArgumentGroup) -> None:
+def _add_reading(group: _Group) -> None:
     group.add_argument("--follow", action="store_true", help="go on with what is written, until Ctrl-C or SIGTERM")
-    group.add_argument("--no-rotated", action="store_true", help="leave out what a FILE was rotated to (FILE.1, FILE.2.gz)")
+    group.add_argument(
+        "--no-rotated", action="store_true", help="leave out what a FILE was rotated to (FILE.1, FILE.2.gz)"
+    )
     group.add_argument("--max-lines", type=_count, metavar="N", help="stop after so many lines; the next run goes on")
     group.add_argument(
         "--map",
@@ -78,7 +86,7 @@ def _add_reading(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--type", metavar="TYPE", help="with --map: their record type (default: as their fields say)")
 
 
-def _add_destination(group: argparse._ArgumentGroup) -> None:
+def _add_destination(group: _Group) -> None:
     group.add_argument("--config", type=Path, metavar="FILE", help="dictConfig file whose RaindropHandler says how")
     group.add_argument("--endpoint", metavar="URL", help="address of Raindrop (default: as the handler's)")
     group.add_argument("--project-id", metavar="SLUG", help="the project (default: as the handler's)")
@@ -92,13 +100,13 @@ def _add_destination(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_memory(group: argparse._ArgumentGroup) -> None:
+def _add_memory(group: _Group) -> None:
     group.add_argument("--state", type=Path, metavar="PATH", help="state file (default: in your state directory)")
     group.add_argument("--rejects", type=Path, metavar="PATH", help="rejects file (default: beside the state file)")
     group.add_argument("--dry-run", action="store_true", help="read, check and count; send and change nothing")
 
 
-def _add_output(group: argparse._ArgumentGroup) -> None:
+def _add_output(group: _Group) -> None:
     group.add_argument("--json", action="store_true", help="the summary as one JSON object")
     group.add_argument("--quiet", action="store_true", help="no progress")
 
@@ -141,7 +149,10 @@ def _check(arguments: argparse.Namespace) -> None:
         ("-" in arguments.inputs and len(arguments.inputs) > 1, "'-' is standard input, and goes with no other input"),
         ("-" in arguments.inputs and arguments.follow, "--follow is for files; a pipe is read to its end anyway"),
         (arguments.dry_run and arguments.follow, "--dry-run and --follow do not go together"),
-        (bool(arguments.set or arguments.type) and not arguments.map, "--set and --type need --map, which says what lines are meant"),
+        (
+            bool(arguments.set or arguments.type) and not arguments.map,
+            "--set and --type need --map, which says what lines are meant",
+        ),
     )
     for is_broken, rule in rules:
         if is_broken:

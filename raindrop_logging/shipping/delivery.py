@@ -6,7 +6,7 @@ In: Said.  Out: whether all so far was settled, and what was refused.  Touches: 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -45,9 +45,6 @@ _OVERRULED: Final[dict[str, Any]] = {
     "shutdown_timeout": 1.0,
 }
 """Keys that a shipment needs to be so, whatever a configuration says for a service."""
-
-_FINAL: Final = frozenset({"invalid", "too_large", "tracing_off"})
-"""Reasons that the record itself is to blame for: it would be refused every time."""
 
 _SLICE_SECONDS: Final = 0.25
 
@@ -101,7 +98,8 @@ class Road:
         self._pipeline = pipeline_for(self._handler, self.settings, None)  # the one that the handler has
         self._before = self._handler.stats()
         self._refusals: deque[Refusal] = deque()
-        self._pipeline.witness = self._refusals.append
+        self._named = Counter[str]()
+        self._pipeline.witness = self._witness
         self._patience = patience
 
     def send(self, said: Said) -> bool:
@@ -119,10 +117,17 @@ class Road:
                 return Outcome(settled=False, why=f"nothing has arrived for {self._patience:g} seconds")
             if not go_on():
                 return Outcome(settled=False, why="interrupted before all had arrived")
-        before, now = self._before.dropped, self._handler.stats().dropped
-        lost = {reason: count - before.get(reason, 0) for reason, count in now.items() if reason not in _FINAL}
-        said = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count)
+        before = self._before.dropped
+        lost = Counter({reason: n - before.get(reason, 0) for reason, n in self._handler.stats().dropped.items()})
+        lost.subtract(self._named)
+        said = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count > 0)
         return Outcome(settled=not said, why=f"records were given up ({said})" if said else "")
+
+    def _witness(self, refusal: Refusal) -> None:
+        """Keep what is refused; a record that was named is not lost, since it would be refused every time."""
+        if refusal.reason != "refused":  # which is no reason of ours
+            self._named[refusal.reason] += refusal.records
+        self._refusals.append(refusal)
 
     def _settled_records(self) -> int:
         stats: Stats = self._handler.stats()

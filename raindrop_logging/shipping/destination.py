@@ -40,7 +40,9 @@ def _handler_in(config: Path) -> dict[str, Any]:
         if isinstance(handler, dict) and handler.get("class", handler.get("()")) in _CLASSES
     ]
     if len(found) != 1:
-        raise SettingsError(f"{config}: configures {len(found)} handlers of class {_CLASSES[0]}, and must configure one")
+        raise SettingsError(
+            f"{config}: configures {len(found)} handlers of class {_CLASSES[0]}, and must configure one"
+        )
     return found[0]
 
 

@@ -17,7 +17,7 @@ from raindrop_logging.errors import RaindropLoggingError
 STDIN: Final = "-"
 
 _ROTATED: Final = r"(?:[.-]\d[\d_.T:-]*)?(?:\.gz)?"
-"""What rotation adds to a name: a number or a time, as ``.1``, ``.2026-11-25`` or ``-20261125``, then perhaps ``.gz``."""
+"""What rotation adds to a name: a number or a time, as ``.1``, ``.2026-11-25`` or ``-20261125``, perhaps ``.gz``."""
 
 _LOG_NAME: Final = re.compile(r"[^.].*\.(?:log|jsonl|ndjson|json)" + _ROTATED)
 """The files of a directory that are taken for logs."""
@@ -60,7 +60,8 @@ class Inputs:
         if path.is_dir():
             yield from (entry for entry in path.iterdir() if _LOG_NAME.fullmatch(entry.name) and entry.is_file())
         elif has_magic(word) and not path.exists():
-            yield from (Path(name) for name in glob(str(path), recursive=True) if Path(name).is_file())
+            found = glob(str(path), recursive=True)  # noqa: PTH207 -- a pattern may begin anywhere
+            yield from (Path(name) for name in found if Path(name).is_file())
         else:
             if path.exists():
                 yield path

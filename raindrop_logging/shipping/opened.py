@@ -11,7 +11,7 @@ import zlib
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Final, Self, cast
 
 from msgspec import Struct
 
@@ -87,13 +87,16 @@ def look(path: Path) -> Found:
             is_packed = first.startswith(_GZIP)
             if is_packed:
                 file.seek(0)
-                with gzip.GzipFile(fileobj=file) as unpacked:
-                    first = _first_of(unpacked)
+                first = _first_of(_unpacked(file))
     except FileNotFoundError:
         raise MovedError(f"{path}: was moved away meanwhile") from None
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
     return Found(path, (there.st_dev, there.st_ino), there.st_size, there.st_mtime_ns, is_packed, first)
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
 
 
 def _first_of(unpacked: IO[bytes]) -> bytes:
@@ -127,16 +130,14 @@ class Opened:
             raise UnreadableError(f"{found.path}: cannot be read: {error.strerror}") from None
         try:
             there = os.fstat(self._file.fileno())
-            if (there.st_dev, there.st_ino) != found.identity:
-                raise MovedError(f"{found.path}: was moved away meanwhile")
-            self.stream: IO[bytes] = gzip.GzipFile(fileobj=self._file) if found.is_packed else self._file
+            self.stream: IO[bytes] = _unpacked(self._file) if found.is_packed else self._file
             self.stream.seek(offset)
         except BROKEN_OFF as error:
             self._file.close()
             raise UnreadableError(f"{found.path}: cannot be read: {error}") from None
-        except MovedError:
+        if (there.st_dev, there.st_ino) != found.identity:
             self._file.close()
-            raise
+            raise MovedError(f"{found.path}: was moved away meanwhile")
 
     @property
     def read(self) -> int:

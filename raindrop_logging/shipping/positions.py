@@ -1,8 +1,8 @@
 """How far each file has been shipped, remembered on disk from one run to the next.
 
-A file is known by its device and inode together with its first bytes, and by its first bytes alone once it has moved: so
-rotation, ``copytruncate`` and gzip do not make it new. Two files with the same first bytes are told apart by their inodes
-only; a copy of one that was shipped is found shipped only where the original is gone.
+A file is known by its device and inode together with its first bytes, and by its first bytes alone once it has moved:
+so rotation, ``copytruncate`` and gzip do not make it new. Two files with the same first bytes are told apart by their
+inodes only; a copy of one that was shipped counts as shipped only where the original is gone.
 
 In: files that were found.  Out: Position.  Touches: the state file, replaced as a whole, and a lock beside it.
 """
@@ -80,7 +80,7 @@ class Positions:
         self._known = [] if path is None else _read(path, destination)
 
     def of(self, files: Sequence[Found]) -> list[Position]:
-        """Where to go on in each of these files, which must be all that are there; at the start of those that are new."""
+        """Where to go on in each of these files, which are all that are there; at the start of those that are new."""
         left = list(self._known)
         claimed: dict[tuple[int, int], Position] = {}
         for by_inode in (True, False):

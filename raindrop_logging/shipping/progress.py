@@ -21,7 +21,7 @@ _UNITS: Final = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 class Seen(Struct, frozen=True):
-    """Where a shipment is: lines read and records delivered by now, bytes read, and bytes in all where that is known."""
+    """Where a shipment is: lines read, records delivered, bytes read, and bytes in all where that is known."""
 
     lines: int
     delivered: int
@@ -45,7 +45,9 @@ class Progress(Protocol):
         ...
 
 
-def progress(out: TextIO | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> Progress:
+def progress(
+    out: TextIO | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+) -> Progress:
     """What shows progress on this stream, stderr by default: a bar where it is a terminal and rich is installed."""
     out = sys.stderr if out is None else out
     if quiet:

@@ -1,7 +1,7 @@
 """What a line says, as the log record that it was.
 
-A line of `RaindropJsonFormatter` says everything. Of any other line with a ``raindrop`` block, or with fields that a map
-names, the ids are made of the line's own bytes and place, so that they are the same however often it is read.
+A line of `RaindropJsonFormatter` says everything. Of any other line with a ``raindrop`` block, or with fields that a
+map names, the ids are made of the line's own bytes and place, so that they are the same however often it is read.
 
 In: Line, the origin of its file.  Out: Said | Unsaid.  Touches: nothing.
 """
@@ -23,7 +23,7 @@ from raindrop_logging.formatter import RECORD_KEY, SUMMARY_KEY
 from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
 from raindrop_logging.shipping.lines import MAX_LINE_BYTES, Line
 from raindrop_logging.shipping.mapping import FieldMap
-from raindrop_logging.vocabulary import instant
+from raindrop_logging.vocabulary import TraceId, instant
 
 _TIMES: Final = ("timestamp", "time", "@timestamp", "ts", "created", "datetime", "asctime", "date")
 _LOGGERS: Final = ("logger", "name", "logger_name")
@@ -58,7 +58,7 @@ class _Record(Struct, gc=False):
     logger: str = ""
     path: str = ""
     line: int = 0
-    trace_id: str | None = None
+    trace_id: TraceId | None = None
     ends: str | None = None
     exact: dict[str, str] = {}
 
@@ -87,13 +87,14 @@ class RecordReader:
     def _record(self, said: dict[str, Any], line: Line, path: str, origin: bytes) -> Said | Unsaid:
         block = said.get(BLOCK_KEY)
         if block is not None and RECORD_KEY in said:
-            return _as_written(block, said[RECORD_KEY], path, line.number)
+            return _as_written(block, said[RECORD_KEY], _Place(path, line.number))
         if block is None and self._field_map is not None:
             block = self._field_map.block(said)
         if block is None:
             return Unsaid(is_summary=SUMMARY_KEY in said)
-        bits = _bits(origin, line)
-        return Said(_made(block, bits, _time(said, block), _logger(said), _message(said), path, line.number), {})
+        created, place = _time(said, block), _Place(path, line.number)
+        record = _made(block, place, _bits(origin, line), created, logger=_logger(said), message=_message(said))
+        return Said(record, {})
 
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -114,7 +115,12 @@ def _kind(value: Any) -> str:
     return {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a number")
 
 
-def _as_written(block: Any, written: Any, path: str, number: int) -> Said:
+class _Place(Struct, frozen=True, gc=False):
+    path: str
+    number: int
+
+
+def _as_written(block: Any, written: Any, place: _Place) -> Said:
     """The record of a line that says everything.
 
     Raises:
@@ -129,12 +135,12 @@ def _as_written(block: Any, written: Any, path: str, number: int) -> Said:
     if isinstance(block, dict):
         block.update(exact)
     scope = {"trace_id": beside.trace_id, "event_id": beside.ends}
-    record = _made(block, bits, beside.created, beside.logger, "", path, number)
+    record = _made(block, place, bits, beside.created, logger=beside.logger)
     return Said(record, {key: value for key, value in scope.items() if value is not None})
 
 
-def _made(block: Any, bits: int, created: float, logger: str, message: str, path: str, number: int) -> logging.LogRecord:
-    record = logging.LogRecord(logger, logging.INFO, path, number, message, (), None)
+def _made(block: Any, place: _Place, bits: int, created: float, *, logger: str, message: str = "") -> logging.LogRecord:
+    record = logging.LogRecord(logger, logging.INFO, place.path, place.number, message, (), None)
     record.created = created
     record.__dict__.update({BLOCK_KEY: block, STAMP_KEY: (bits & _ALL_BITS,)})
     return record
@@ -170,7 +176,9 @@ def _time(said: Mapping[str, Any], block: Any) -> float:
         value = said.get(key)
         if value is not None and not isinstance(value, dict | list | bool):
             return instant(key, value / 1000 if _is_milliseconds(value) else value)
-    raise InvalidBlockError(f"nothing says when it was logged: none of {', '.join(_TIMES)}; map one with timestamp=PATH")
+    raise InvalidBlockError(
+        f"nothing says when it was logged: none of {', '.join(_TIMES)}; map one with timestamp=PATH"
+    )
 
 
 def _is_milliseconds(value: Any) -> bool:

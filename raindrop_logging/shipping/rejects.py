@@ -55,7 +55,9 @@ class Rejects:
         if self.count <= MAX_TOLD:
             self._tell(f"{reject.file}:{reject.line}: {reject.reason}")
         elif self.count == MAX_TOLD + 1:
-            self._tell("more bad lines follow; they are counted" + ("" if self.path is None else f" and in {self.path}"))
+            self._tell(
+                "more bad lines follow; they are counted" + ("" if self.path is None else f" and in {self.path}")
+            )
         if self.path is not None:
             self._waiting.append(msgspec.json.encode(reject) + b"\n")
 

@@ -1,9 +1,9 @@
 """One shipment from the first line to the last: the only file that knows the order of the stages.
 
 Lines are read until a window is full. Then it is waited until all of its records have arrived or were refused, what was
-refused is written down, and the positions are saved: so what is saved has arrived, and what a kill leaves is sent again,
-with the same ids and times. An interaction that is open then goes out as pending, and a line that finishes it later, in
-this run or another one, is whole enough.
+refused is written down, and the positions are saved: so what is saved has arrived, and what a kill leaves is sent
+again, with the same ids and times. An interaction that is open then goes out as pending, and a line that finishes it
+later, in this run or another one, is whole enough.
 
 In: Inputs.  Out: Report.  Touches: what its stages touch.
 """
@@ -36,6 +36,7 @@ WINDOW_LINES: Final = 100_000
 POLL_SECONDS: Final = 0.5
 LAST_SECONDS: Final = 10.0
 """How long a shipment that was asked to stop waits for what it has read."""
+
 
 class Report(Struct, kw_only=True):
     """What became of the lines that this run has read.
@@ -174,7 +175,11 @@ class Shipment:
         if self._is_over:
             return False
         present = self._look(inputs)
-        unread = [(file, position) for file, position in zip(present, self._positions.of(present), strict=True) if self._is_unread(file)]
+        unread = [
+            (file, position)
+            for file, position in zip(present, self._positions.of(present), strict=True)
+            if self._is_unread(file)
+        ]
         self._total = self._read + sum(_left(file, position) for file, position in unread)
         for file, position in unread:
             if not self._is_over:

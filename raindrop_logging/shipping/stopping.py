@@ -38,7 +38,7 @@ class Stop:
 
         def asked(number: int, _frame: FrameType | None) -> None:
             self.is_asked = True
-            signal.signal(number, before[number])
+            signal.signal(number, before[signal.Signals(number)])
 
         for number in _SIGNALS:
             signal.signal(number, asked)

@@ -145,7 +145,18 @@ def test_map(recorder: Recorder, ship: Ship, tmp_path: Path) -> None:
     path = tmp_path / "app.log"
     lines = [{"ts": 1_795_687_200, "ctx": {"user": 7}, "q": "question", "a": "answer"}, {"ts": 1, "msg": "started"}]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    words = ["--map", "user_id=ctx.user", "--map", "input=q", "--map", "output=a", "--set", "event=chat", "--type", "ai"]
+    words = [
+        "--map",
+        "user_id=ctx.user",
+        "--map",
+        "input=q",
+        "--map",
+        "output=a",
+        "--set",
+        "event=chat",
+        "--type",
+        "ai",
+    ]
     assert ship(path, *words) == 0
     (event,) = recorder.items("events/track")
     assert (event["user_id"], event["event"]) == ("7", "chat")
@@ -158,7 +169,7 @@ def test_map(recorder: Recorder, ship: Ship, tmp_path: Path) -> None:
 def test_bad_lines_are_named_and_left_behind(
     recorder: Recorder, ship: Ship, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is told with file and line, left in the rejects file with the reason and its text, and shipped once mended."""
+    """Each is told with file and line, left in the rejects file with reason and text, and shipped once mended."""
     path = write(tmp_path / "app.log", "e1")
     with path.open("a") as file:
         file.write("Traceback (most recent call last):\n\n")
@@ -333,7 +344,7 @@ def test_nowhere_to_ship_to(ship: Ship, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_config_says_how(recorder: Recorder, ship: Ship, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """--config takes the keys of the file's handler, what the records then hold included; two handlers are one too many."""
+    """--config takes the keys of the file's handler, its defaults included; two handlers are one too many."""
     path = write(tmp_path / "app.log", "e1", input="mail ada@example.com")
     handler = {"class": "raindrop_logging.RaindropHandler", "level": "ERROR", "redact": True, "mode": "off",
                "project_id": "shop", "defaults": {"properties": {"region": "eu"}}}  # fmt: skip
@@ -422,7 +433,10 @@ def test_interrupted_while_nothing_comes(recorder: Recorder) -> None:
     reading, writing_end = os.pipe()
     with start(recorder, "-", stdin=reading, bufsize=0) as process:
         os.close(reading)
-        os.write(writing_end, b'{"message": "plain"}\n{"time": 1, "raindrop": {"type": "event", "user_id": "u", "event": "e"}}\n')
+        os.write(
+            writing_end,
+            b'{"message": "plain"}\n{"time": 1, "raindrop": {"type": "event", "user_id": "u", "event": "e"}}\n',
+        )
         recorder.wait_for(1)
         process.send_signal(signal.SIGINT)
         code, said = ended(process)
@@ -439,7 +453,7 @@ def test_twice_ends_at_once(recorder: Recorder, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _ask_again(process)
         process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)  # the latter where one more came while it was ending
     assert not (tmp_path / "state.json").exists()
 
 

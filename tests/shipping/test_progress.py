@@ -30,7 +30,12 @@ def shown_on_a_terminal(recorder: Recorder, tmp_path: Path, *command: str) -> st
     words = ["ship", str(path), "--state", str(tmp_path / "s")]
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         subprocess.run(
-            [sys.executable, *command, *words], env=environ, stderr=theirs, stdout=subprocess.DEVNULL, check=False, timeout=30
+            [sys.executable, *command, *words],
+            env=environ,
+            stderr=theirs,
+            stdout=subprocess.DEVNULL,
+            check=False,
+            timeout=30,
         )
         os.close(theirs)
         return terminal.read(65_536).decode()

@@ -77,62 +77,74 @@ def test_every_turn_arrives_through_kills_and_rotation(recorder: Recorder, tmp_p
     """1,670 turns through rotation, gzip, a bounded run, a SIGKILL, a Ctrl-C and --follow: each arrives, and once, but
     for those that the kill left unconfirmed, which come again with the same bytes."""
     turns = answered_turns()
-    path, state = tmp_path / "app.log", tmp_path / "state.json"
-    words = (path, "--state", state)
-
-    with writing(rotating(path)):
+    words = (tmp_path / "app.log", "--state", tmp_path / "state.json")
+    with writing(rotating(tmp_path / "app.log")):
         log_turns(turns[:800])
         assert len(list(tmp_path.glob("app.log.*"))) > 10
-
-        with start(recorder, *words, "--max-lines", "501") as bounded:
-            code, said = ended(bounded)
-        assert (code, said["lines"], said["delivered"]) == (0, 501, 250)
-        confirmed = set(sent(recorder))
-        assert len(confirmed) == 250
-
-        gate = threading.Event()
-        recorder.default = Answer(204, gate=gate)
-        recorder.script(Answer(204))  # one request gets its answer, the others do not before the kill
-        before = len(recorder.requests)
-        with start(recorder, *words) as killed:
-            recorder.wait_for(before + 2)
-            killed.kill()
-            killed.communicate(timeout=20)
-        assert killed.returncode == -signal.SIGKILL
-        gate.set()
-        unconfirmed = set(sent(recorder)) - confirmed
-        assert unconfirmed
-
+        bounded_run(recorder, *words)
+        unconfirmed = killed_run(recorder, *words)
         log_turns(turns[800:1_200])
         pack(tmp_path / "app.log.3")
-
-        gate = threading.Event()
-        recorder.default = Answer(204, gate=gate)
-        before = len(recorder.requests)
-        with start(recorder, *words) as interrupted:
-            recorder.wait_for(before + 1)
-            interrupted.send_signal(signal.SIGINT)
-            gate.set()
-            code, said = ended(interrupted)
-        assert (code, said["left"]) == (130, 0)
-        recorder.default = Answer(204)
-
-        with start(recorder, *words, "--follow") as following:
-            log_turns(turns[1_200:1_400])
-            until(lambda: id_of(turns[1_399]) in sent(recorder))
-            log_turns(turns[1_400:])
-            until(lambda: id_of(turns[-1]) in sent(recorder))
-            following.send_signal(signal.SIGTERM)
-            code, said = ended(following)
-        assert (code, said["rejected"], said["left"]) == (0, 0, 0)
-
+        interrupted_run(recorder, *words)
+        followed_run(recorder, turns[1_200:], *words)
     arrived = bodies(recorder)
-    assert set(arrived) == {id_of(turn) for turn in turns}
     assert len(arrived) == 1_670
+    assert set(arrived) == {id_of(turn) for turn in turns}
     assert all(len(said) == 1 for said in arrived.values())
     assert {event_id for event_id, times in Counter(sent(recorder)).items() if times > 1} <= unconfirmed
-    by_id = {item["event_id"]: item["ai_data"] for item in recorder.items("events/track")}
-    assert all((by_id[id_of(turn)]["input"], by_id[id_of(turn)]["output"]) == (turn["input"], turn["output"]) for turn in turns)
+    texts = {item["event_id"]: item["ai_data"] for item in recorder.items("events/track")}
+    assert [(texts[id_of(turn)]["input"], texts[id_of(turn)]["output"]) for turn in turns] == [
+        (turn["input"], turn["output"]) for turn in turns
+    ]
+
+
+def bounded_run(recorder: Recorder, *words: str | Path) -> None:
+    """A run that reads 501 lines and ends, of which every other one holds a turn."""
+    with start(recorder, *words, "--max-lines", "501") as bounded:
+        code, said = ended(bounded)
+    assert (code, said["lines"], said["delivered"]) == (0, 501, 250)
+    assert len(set(sent(recorder))) == 250
+
+
+def killed_run(recorder: Recorder, *words: str | Path) -> set[str]:
+    """A run that is killed when one request got its answer and others wait for theirs; what it leaves unconfirmed."""
+    confirmed, before, gate = set(sent(recorder)), len(recorder.requests), threading.Event()
+    recorder.default = Answer(204, gate=gate)
+    recorder.script(Answer(204))
+    with start(recorder, *words) as killed:
+        recorder.wait_for(before + 2)
+        killed.kill()
+        killed.communicate(timeout=20)
+    assert killed.returncode == -signal.SIGKILL
+    gate.set()
+    unconfirmed = set(sent(recorder)) - confirmed
+    assert unconfirmed
+    return unconfirmed
+
+
+def interrupted_run(recorder: Recorder, *words: str | Path) -> None:
+    """A run that is interrupted while its requests wait for their answers."""
+    before, gate = len(recorder.requests), threading.Event()
+    recorder.default = Answer(204, gate=gate)
+    with start(recorder, *words) as interrupted:
+        recorder.wait_for(before + 1)
+        interrupted.send_signal(signal.SIGINT)
+        gate.set()
+        code, said = ended(interrupted)
+    recorder.default = Answer(204)
+    assert (code, said["left"]) == (130, 0)
+
+
+def followed_run(recorder: Recorder, turns: list[dict[str, Any]], *words: str | Path) -> None:
+    """A run that follows what is logged meanwhile, until it is asked to end."""
+    with start(recorder, *words, "--follow") as following:
+        log_turns(turns[:200])
+        until(lambda: id_of(turns[199]) in sent(recorder))
+        log_turns(turns[200:])
+        until(lambda: id_of(turns[-1]) in sent(recorder))
+        following.send_signal(signal.SIGTERM)
+        code, said = ended(following)
+    assert (code, said["rejected"], said["left"]) == (0, 0, 0)
 
 
 def pack(path: Path) -> None:
@@ -223,7 +235,16 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
         with path.open("w") as file:
             file.writelines(json.dumps({**LINE, "n": n}) + "\n" for n in range(lines))
         with Recorder() as recorder:
-            command = ["ship", str(path), "--endpoint", recorder.endpoint, "--state", str(tmp_path / "s"), "--json", "--quiet"]
+            command = [
+                "ship",
+                str(path),
+                "--endpoint",
+                recorder.endpoint,
+                "--state",
+                str(tmp_path / "s"),
+                "--json",
+                "--quiet",
+            ]
             environ = {**os.environ, "RAINDROP_WRITE_KEY": "rk_test"}
             done = subprocess.run(
                 [sys.executable, "-c", MEASURED, *command], env=environ, capture_output=True, text=True, check=True

@@ -84,7 +84,9 @@ def test_words_that_mean_nothing(word: str, said: str, tmp_path: Path) -> None:
     assert Inputs([str(tmp_path / word)], may_come=True).present() == []
 
 
-@pytest.mark.parametrize(("magic", "kind"), [(b"BZh9", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")])
+@pytest.mark.parametrize(
+    ("magic", "kind"), [(b"BZh9", "bzip2"), (b"\xfd7zXZ\x00", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")]
+)
 def test_other_packers_are_named(magic: bytes, kind: str, tmp_path: Path) -> None:
     """A file packed in a way that is not read says so, and is no thousand bad lines."""
     with pytest.raises(UnreadableError, match=f"packed by {kind}"):
@@ -246,7 +248,9 @@ def test_what_is_gone_is_remembered_within_bounds(tmp_path: Path) -> None:
     state = tmp_path / "s"
     with Positions(state, "there") as positions:
         for number in range(3):
-            positions.save(Position(f"{number}.{n}", 1, 1_000 * number + n, f"{number}.{n}", 9, 9, 2) for n in range(900))
+            positions.save(
+                Position(f"{number}.{n}", 1, 1_000 * number + n, f"{number}.{n}", 9, 9, 2) for n in range(900)
+            )
     kept = json.loads(state.read_text())["positions"]
     assert len(kept) == 1_900
     assert kept[-1]["path"] == "2.899"
@@ -271,8 +275,14 @@ def read(said: Any, field_map: FieldMap | None = None, start: int = 0) -> Said |
         (b"null", "not a JSON object but null"),
         ({"raindrop": {"input": "q"}}, "nothing says when it was logged"),
         ({"raindrop": {"input": "q"}, "time": "yesterday"}, "'time' is 'yesterday': allowed is ISO 8601"),
-        ({"raindrop": {}, "raindrop_record": {"bits": "xyz", "created": 1.0}}, "'raindrop_record' is not as RaindropJsonFormatter writes it"),
-        ({"raindrop": {}, "raindrop_record": {"bits": 1}}, "'raindrop_record' is not as RaindropJsonFormatter writes it"),
+        (
+            {"raindrop": {}, "raindrop_record": {"bits": "xyz", "created": 1.0}},
+            "'raindrop_record' is not as RaindropJsonFormatter writes it",
+        ),
+        (
+            {"raindrop": {}, "raindrop_record": {"bits": 1}},
+            "'raindrop_record' is not as RaindropJsonFormatter writes it",
+        ),
         (b"\xff\xfe{", "not JSON"),
     ],
 )
@@ -352,5 +362,5 @@ def test_map_that_is_wrong(place: str, said: str) -> None:
     with pytest.raises(SettingsError) as refused:
         FieldMap([place], [], None)
     assert said in str(refused.value)
-    with pytest.raises(SettingsError, match="type 'aii'.*did you mean 'ai'"):
+    with pytest.raises(SettingsError, match=r"type 'aii'.*did you mean 'ai'"):
         FieldMap([], [], "aii")
