@@ -283,8 +283,9 @@ def _origin(snapshot: Snapshot) -> dict[str, Any]:
 
 def _fields(entry: Entry) -> dict[str, Any]:
     """The block as plain values, without the fields that it does not say."""
-    fields = msgspec.to_builtins(entry.block, builtin_types=(datetime,), str_keys=True)
-    block = {"type": entry.type} | {key: value for key, value in fields.items() if value is not None and key != "type"}
+    fields: dict[str, Any] = msgspec.to_builtins(entry.block, builtin_types=(datetime,), str_keys=True)
+    said = {key: value for key, value in fields.items() if value is not None and key != "type"}
+    block: dict[str, Any] = {"type": entry.type, **said}
     for key in ("attachments", "messages"):
         if key in block:
             block[key] = [{name: said for name, said in one.items() if said is not None} for one in block[key]]
@@ -296,11 +297,11 @@ def _fields(entry: Entry) -> dict[str, Any]:
 
 def _inexact(block: Any, said: Any) -> dict[str, str]:
     """In MessagePack those fields for whose values JSON has no words, as NaN, dates and bytes."""
-    if said == block or not isinstance(block, dict):
+    if not isinstance(block, dict) or said == block:
         return {}
-    return {
-        key: b64encode(msgspec.msgpack.encode(value)).decode() for key, value in block.items() if said[key] != value
-    }
+    fields: dict[str, Any] = block
+    inexact = {key: value for key, value in fields.items() if said[key] != value}
+    return {key: b64encode(msgspec.msgpack.encode(value)).decode() for key, value in inexact.items()}
 
 
 def _summary(said: Any) -> Any:

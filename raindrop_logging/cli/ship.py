@@ -176,7 +176,7 @@ def _ship(arguments: argparse.Namespace) -> tuple[Report, Path | None, Path | No
     inputs = None if is_pipe else Inputs(arguments.inputs, rotated=not arguments.no_rotated, may_come=arguments.follow)
     said = {"endpoint": arguments.endpoint, "project_id": arguments.project_id, "workshop": arguments.workshop}
     delivery = _delivery(keys_of(arguments.config, said), arguments)
-    shown = progress(quiet=arguments.quiet)
+    shown = progress(sys.stderr, quiet=arguments.quiet)
     try:
         destination = name_of(delivery.settings)
         state = arguments.state or default_state(arguments.inputs, destination)

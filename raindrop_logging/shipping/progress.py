@@ -5,7 +5,6 @@ In: Seen, as often as one likes.  Out: text on stderr.  Touches: stderr, the clo
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
@@ -45,11 +44,8 @@ class Progress(Protocol):
         ...
 
 
-def progress(
-    out: TextIO | None = None, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
-) -> Progress:
-    """What shows progress on this stream, stderr by default: a bar where it is a terminal and rich is installed."""
-    out = sys.stderr if out is None else out
+def progress(out: TextIO, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> Progress:
+    """What shows progress on this stream: a bar where it is a terminal and rich is installed."""
     if quiet:
         return Lines(out, clock, every=float("inf"))
     if out.isatty():
@@ -154,7 +150,7 @@ def _bars(out: TextIO) -> Bars:
 
     columns: list[Any] = [
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=12),
         DownloadColumn(),
         TextColumn("{task.fields[delivered]} delivered"),
         TextColumn("{task.fields[rate]}"),
