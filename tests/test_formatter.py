@@ -251,7 +251,9 @@ def test_options_of_python_json_logger() -> None:
 def test_an_encoder_of_ones_own_that_fails_costs_nothing() -> None:
     """Where the application's own encoder raises, or writes NaN, the line is written without it."""
 
-    def fails(_value: object) -> None:
+    def fails(value: object) -> str:
+        if isinstance(value, datetime):
+            return "now"
         raise RuntimeError("not today")
 
     lines = Lines(json_default=fails)
@@ -425,6 +427,9 @@ def test_context_is_shipped_as_it_was_sent(recorder: Recorder, later: Recorder, 
     log.info("signal", extra=extra.signal(name="thumbs_down"))
     turn.set_property("region", "eu")
     turn.finish(output="a")
+    log.info("begin", extra=extra.begin(event_id="e-8", user_id="u1", event="run", input="q"))
+    with bind(event_id="e-8"):
+        log.info("finish", extra={"raindrop": {"outputt": "a fault ends it all the same"}})
     with bind(user_id="u2", event="chat", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01"):
         log.info("ai", extra=extra.ai(input="q"))
         log.info("a span of another's trace", extra=extra.span(kind="task", name="part"))
@@ -434,9 +439,9 @@ def test_context_is_shipped_as_it_was_sent(recorder: Recorder, later: Recorder, 
             log.exception("ai", extra=extra.ai(input="q", output="a"))
     assert handler.flush(20)
     written.close()
-    assert main(["ship", str(path), "--endpoint", later.endpoint, "--state", str(tmp_path / "s"), "--quiet"]) == 0
+    assert main(["ship", str(path), "--endpoint", later.endpoint, "--state", str(tmp_path / "s"), "--quiet"]) == 1
     assert arrived(later) == arrived(recorder)
-    assert len(recorder.items("events/track")) == 3
+    assert len(recorder.items("events/track")) == 4
 
 
 def test_odd_values_are_shipped_as_they_were_sent(recorder: Recorder, later: Recorder, tmp_path: Path) -> None:

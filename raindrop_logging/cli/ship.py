@@ -15,12 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from raindrop_logging.errors import SettingsError
 
 if TYPE_CHECKING:
     from raindrop_logging.cli.arguments import Commands
+    from raindrop_logging.shipping.delivery import Delivery
+    from raindrop_logging.shipping.inputs import Inputs
+    from raindrop_logging.shipping.mapping import FieldMap
     from raindrop_logging.shipping.progress import Progress
     from raindrop_logging.shipping.shipment import Report
 
@@ -133,11 +137,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         _check(arguments)
-        report, state, rejects = _ship(arguments)
+        report, places = _ship(arguments)
     except (SettingsError, MissingInputError) as error:
         print(f"raindrop-logging ship: {error}", file=sys.stderr)
         return _USAGE
-    _print(arguments, report, state, rejects)
+    _print(arguments, report, places)
     if report.interrupted and not arguments.follow:
         return _INTERRUPTED
     return 0 if report.is_complete else 1
@@ -159,70 +163,105 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(rule)
 
 
-def _ship(arguments: argparse.Namespace) -> tuple[Report, Path | None, Path | None]:
-    """Join the stages, and run them; the report, the state file and the rejects file, where there are any."""
-    from raindrop_logging.shipping.destination import keys_of, name_of
+class _Places(Struct, frozen=True):
+    """Where a shipment goes, and where it leaves what it knows and what it could not ship."""
+
+    destination: str
+    state: Path | None
+    rejects: Path | None
+
+
+def _ship(arguments: argparse.Namespace) -> tuple[Report, _Places]:
+    """Join the stages, and run them."""
+    from raindrop_logging.shipping.destination import keys_of
     from raindrop_logging.shipping.inputs import Inputs
     from raindrop_logging.shipping.mapping import FieldMap
-    from raindrop_logging.shipping.positions import Positions, default_state
     from raindrop_logging.shipping.progress import progress
+
+    field_map = FieldMap(arguments.map, arguments.set, arguments.type) if arguments.map else None
+    inputs = None
+    if arguments.inputs != ["-"]:
+        inputs = Inputs(arguments.inputs, rotated=not arguments.no_rotated, may_come=arguments.follow)
+    said = {"endpoint": arguments.endpoint, "project_id": arguments.project_id, "workshop": arguments.workshop}
+    delivery = _delivery(keys_of(arguments.config, said), arguments)
+    shown = progress(sys.stderr, quiet=arguments.quiet)
+    try:
+        with _operator(shown, delivery):
+            places = _places(arguments, delivery)
+            return _run(arguments, places, delivery, shown, (inputs, field_map)), places
+    finally:
+        shown.close()
+
+
+def _run(
+    arguments: argparse.Namespace,
+    places: _Places,
+    delivery: Delivery,
+    shown: Progress,
+    read: tuple[Inputs | None, FieldMap | None],
+) -> Report:
+    from raindrop_logging.shipping.positions import Positions
     from raindrop_logging.shipping.records import RecordReader
     from raindrop_logging.shipping.rejects import Rejects
     from raindrop_logging.shipping.shipment import Shipment
     from raindrop_logging.shipping.stopping import Stop
 
+    inputs, field_map = read
+    stop = Stop()
+    with Positions(places.state, places.destination, write=not arguments.dry_run) as positions, stop.listening():
+        shipment = Shipment(
+            delivery=delivery,
+            positions=positions,
+            reader=RecordReader(field_map),
+            rejects=Rejects(places.rejects, shown.tell),
+            progress=shown,
+            stop=stop,
+            follow=arguments.follow,
+            most=arguments.max_lines,
+        )
+        return shipment.ship_pipe(sys.stdin.fileno()) if inputs is None else shipment.ship(inputs)
+
+
+def _places(arguments: argparse.Namespace, delivery: Delivery) -> _Places:
+    from raindrop_logging.shipping.destination import name_of
+    from raindrop_logging.shipping.positions import default_state
+
+    destination = name_of(delivery.settings)
+    state: Path = arguments.state or default_state(arguments.inputs, destination)
+    rejects = arguments.rejects or state.with_suffix(".rejects.jsonl")
     is_pipe = arguments.inputs == ["-"]
-    field_map = FieldMap(arguments.map, arguments.set, arguments.type) if arguments.map else None
-    inputs = None if is_pipe else Inputs(arguments.inputs, rotated=not arguments.no_rotated, may_come=arguments.follow)
-    said = {"endpoint": arguments.endpoint, "project_id": arguments.project_id, "workshop": arguments.workshop}
-    delivery = _delivery(keys_of(arguments.config, said), arguments)
-    shown = progress(sys.stderr, quiet=arguments.quiet)
-    try:
-        destination = name_of(delivery.settings)
-        state = arguments.state or default_state(arguments.inputs, destination)
-        rejects = None if arguments.dry_run else arguments.rejects or state.with_suffix(".rejects.jsonl")
-        kept = None if is_pipe else state
-        with Positions(kept, destination, write=not arguments.dry_run) as positions, _operator(shown):
-            stop = Stop()
-            shipment = Shipment(
-                delivery=delivery,
-                positions=positions,
-                reader=RecordReader(field_map),
-                rejects=Rejects(rejects, shown.tell),
-                progress=shown,
-                stop=stop,
-                follow=arguments.follow,
-                most=arguments.max_lines,
-            )
-            with stop.listening():
-                report = shipment.ship_pipe(sys.stdin.fileno()) if inputs is None else shipment.ship(inputs)
-            return report, None if arguments.dry_run else kept, rejects if report.rejected else None
-    finally:
-        shown.close()
-        delivery.close()
+    return _Places(destination, None if is_pipe else state, None if arguments.dry_run else rejects)
 
 
-def _delivery(keys: dict[str, Any], arguments: argparse.Namespace) -> Any:
+def _delivery(keys: dict[str, Any], arguments: argparse.Namespace) -> Delivery:
     from raindrop_logging.shipping.delivery import Rehearsal, Road
 
     return Rehearsal(keys) if arguments.dry_run else Road(keys, patience=arguments.patience)
 
 
+class _Told(logging.Handler):
+    """Shows what the road tells the operator, beside the progress."""
+
+    def __init__(self, shown: Progress) -> None:
+        super().__init__()
+        self._shown = shown
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._shown.tell(record.getMessage())
+
+
 @contextmanager
-def _operator(shown: Progress) -> Generator[None]:
-    """Show what the road tells the operator, beside the progress."""
-
-    class Told(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            shown.tell(record.getMessage())
-
-    logger, handler = logging.getLogger("raindrop_logging"), Told()
+def _operator(shown: Progress, delivery: Delivery) -> Generator[None]:
+    """Tell here what the road tells the operator, and at the end nothing: what is lost to it is in its file."""
+    logger, handler = logging.getLogger("raindrop_logging"), _Told(shown)
     propagates = logger.propagate
     logger.addHandler(handler)
     logger.propagate = False
     try:
         yield
     finally:
+        handler.addFilter(lambda _: False)
+        delivery.close()
         logger.removeHandler(handler)
         logger.propagate = propagates
 
@@ -230,7 +269,9 @@ def _operator(shown: Progress) -> Generator[None]:
 # ---- the summary -----------------------------------------------------------------------------------------------------
 
 
-def _print(arguments: argparse.Namespace, report: Report, state: Path | None, rejects: Path | None) -> None:
+def _print(arguments: argparse.Namespace, report: Report, places: _Places) -> None:
+    state = None if arguments.dry_run else places.state
+    rejects = places.rejects if report.rejected else None
     if arguments.json:
         paths = {"state": state and str(state), "rejects": rejects and str(rejects)}
         print(json.dumps({**asdict(report), **paths, "complete": report.is_complete, "dry_run": arguments.dry_run}))

@@ -57,7 +57,9 @@ class Outcome(Struct, frozen=True):
 
 
 class Delivery(Protocol):
-    """Where records go."""
+    """Where records go; ``settings`` say how."""
+
+    settings: Settings
 
     def send(self, said: Said) -> bool:
         """Take one record; false where nobody would have sent it either."""

@@ -50,7 +50,7 @@ class Report(Struct, kw_only=True):
         rejected: lines that are no JSON or whose block is invalid or refused.
         left: records that were read and may not have arrived; they are sent again by the next run.
         unfinished: files whose last line is still being written.
-        files: files read.
+        files: files that had something to read.
         troubles: files that could not be read to their end.
         stopped: why it ended early; empty where it did not.
         interrupted: somebody asked it to stop.
@@ -128,6 +128,7 @@ class Shipment:
         self._reached: dict[tuple[int, int], tuple[Found, int, int]] = {}
         self._taken_up: dict[tuple[int, int], tuple[int, int]] = {}
         self._found: dict[Path, Found] = {}
+        self._own = {path.resolve() for path in (positions.path, rejects.path) if path is not None}
         self._read, self._total = 0, 0
         self._wait_until: float | None = None
 
@@ -192,6 +193,8 @@ class Shipment:
         """Every file that is there, once."""
         before, self._found = self._found, {}
         for path in inputs.present():
+            if path.resolve() in self._own:  # in a directory that is shipped
+                continue
             try:
                 known = before.get(path)
                 self._found[path] = known if known is not None and known.is_still_so() else look(path)
@@ -209,7 +212,6 @@ class Shipment:
         try:
             with Opened(file, position.offset) as opened:
                 self._taken_up[file.identity] = (file.size, file.written)
-                self._report.files += 1
                 self._ship_lines(file, position, opened)
         except MovedError:  # the next look finds it under its new name
             return
@@ -227,6 +229,7 @@ class Shipment:
             if not line.is_whole and self._is_unfinished(line):
                 self._report.unfinished += not self._follow
                 break
+            self._report.files += line.start == position.offset
             self._read = already + opened.read
             self._reached[file.identity] = (file, line.end, line.number + 1)
             self._take(line, str(file.path), file.origin)

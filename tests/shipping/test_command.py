@@ -254,6 +254,19 @@ def test_a_line_still_being_written(recorder: Recorder, ship: Ship, tmp_path: Pa
     assert sent(recorder) == ["e1", "e2"]
 
 
+def test_what_a_shipment_leaves_behind_is_no_input(
+    ship: Ship, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state and a rejects file in a directory that is shipped are not shipped."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    write(logs / "app.log", "e1")
+    (logs / "bad.log").write_text("bad\n")
+    assert [ship(logs, state=logs / "state.json"), ship(logs, state=logs / "state.json")] == [1, 0]
+    assert {entry.name for entry in logs.iterdir()} >= {"state.json", "state.rejects.jsonl"}
+    assert "read       0 lines of 0 files" in capsys.readouterr().out
+
+
 # ---- what is said
 
 
@@ -392,6 +405,7 @@ def test_a_receiver_that_is_down(
     assert "left       2 records may not have arrived" in said.out
     assert "nothing has arrived for 0.3 seconds" in said.out
     assert "is not available (HTTP 503" in said.err
+    assert "lost at exit" not in said.err
     recorder.default = Answer(204)
     recorder.requests.clear()
     assert ship(path) == 0

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def shown_on_a_terminal(recorder: Recorder, tmp_path: Path, *command: str) -> str:
     """What a person sees of a shipment of two lines, one of them bad."""
     pty = pytest.importorskip("pty", reason="no terminals to make on this system")
-    path = write(tmp_path / "app.log", "e1")
-    path.write_text(path.read_text() + "[bold]bad\n")
+    (tmp_path / "[bold]").mkdir()
+    path = write(tmp_path / "[bold]" / "app.log", "e1")
+    path.write_text(path.read_text() + "bad\n")
     ours, theirs = pty.openpty()
     environ = {**os.environ, "RAINDROP_WRITE_KEY": "rk_test", "RAINDROP_ENDPOINT": recorder.endpoint, "TERM": "xterm"}
     words = ["ship", str(path), "--state", str(tmp_path / "s")]
@@ -47,7 +48,7 @@ def test_bar_on_a_terminal(recorder: Recorder, tmp_path: Path) -> None:
     assert "shipping" in shown
     assert "1 delivered" in shown
     assert "━" in shown
-    assert "app.log:2: not JSON" in shown
+    assert "[bold]/app.log:2: not JSON" in shown
 
 
 def test_lines_on_a_terminal_without_rich(recorder: Recorder, tmp_path: Path) -> None:

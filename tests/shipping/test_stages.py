@@ -162,28 +162,24 @@ def test_rotated_and_packed(tmp_path: Path) -> None:
     assert found_at(state, tmp_path / "app.log.1.gz") == [46]
 
 
-def test_grown_then_packed_then_moved(tmp_path: Path) -> None:
-    """What was known of a short file does not bring back its old offset once more is known."""
+def test_grown_and_moved_twice(tmp_path: Path) -> None:
+    """What was known of a file while it was short does not bring back its old offset once more is known."""
     log, state = touch(tmp_path / "app.log", 1, LOG[:46]), tmp_path / "s"
     shipped(log, state, 46)
-    log.write_bytes(LOG + NEW)
-    shipped(log, state, len(LOG + NEW))
-    packed = tmp_path / "app.log.1.gz"
-    packed.write_bytes(gzip.compress(LOG + NEW))
+    grown = touch(tmp_path / "app.log.1", 2, LOG + NEW)
     log.unlink()
+    assert found_at(state, grown) == [46]
+    shipped(grown, state, len(LOG + NEW))
+    packed = touch(tmp_path / "app.log.1.gz", 3, gzip.compress(LOG + NEW))
+    grown.unlink()
     assert found_at(state, packed) == [len(LOG + NEW)]
-    shipped(packed, state, len(LOG + NEW))
-    again = tmp_path / "app.log.2"
-    again.write_bytes(LOG + NEW)
-    packed.unlink()
-    assert found_at(state, again) == [len(LOG + NEW)]
 
 
 def test_truncated_in_place(tmp_path: Path) -> None:
-    """A file that is shorter than what was shipped of it was begun anew, even with the same first line."""
-    log, state = touch(tmp_path / "app.log", 1, LOG), tmp_path / "s"
-    shipped(log, state, len(LOG))
-    log.write_bytes(LOG[:46])
+    """A file that is shorter than what was shipped of it was begun anew, even with the same first lines."""
+    log, state = touch(tmp_path / "app.log", 1, LOG * 40), tmp_path / "s"
+    shipped(log, state, len(LOG * 40))
+    log.write_bytes(LOG * 20)
     assert found_at(state, log) == [0]
 
 
