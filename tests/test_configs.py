@@ -187,6 +187,7 @@ def test_json_lines_are_shipped_later(recorder: Recorder, tmp_path: Path) -> Non
         "raindrop_logging",
         "ship",
         "-",
+        "--quiet",
         "--rejects",
         str(tmp_path / "rejects"),
     ]

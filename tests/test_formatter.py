@@ -491,7 +491,7 @@ RECORDS = st.fixed_dictionaries(
 
 @given(blocks=st.lists(RECORDS, min_size=1, max_size=30))
 @settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 def test_any_block_is_shipped_as_it_was_sent(
     blocks: list[Any], recorder: Recorder, later: Recorder, tmp_path: Path

@@ -293,7 +293,10 @@ def _summary(
     if report.left:
         yield "left", f"{report.left:,} records may not have arrived; the next run sends them, with the same ids"
     if report.unfinished:
-        yield "unfinished", f"{report.unfinished:,} files end in a line without its end; the next run looks again"
+        yield (
+            "unfinished",
+            f"{_number(report.unfinished, 'file')} with a last line that has no end yet; the next run looks again",
+        )
     for trouble in report.troubles:
         yield "trouble", trouble
     if report.stopped or report.interrupted:

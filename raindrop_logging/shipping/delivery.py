@@ -116,7 +116,7 @@ class Road:
             if settled != (settled := self._settled_records()):
                 moved = time.monotonic()
             if time.monotonic() - moved > self._patience:
-                return Outcome(settled=False, why=f"nothing has arrived for {self._patience:g} seconds")
+                return Outcome(settled=False, why=f"nothing has arrived for {self._patience:g} s")
             if not go_on():
                 return Outcome(settled=False, why="interrupted before all had arrived")
         before = self._before.dropped

@@ -19,7 +19,7 @@ STDIN: Final = "-"
 _ROTATED: Final = r"(?:[.-]\d[\d_.T:-]*)?(?:\.gz)?"
 """What rotation adds to a name: a number or a time, as ``.1``, ``.2026-11-25`` or ``-20261125``, perhaps ``.gz``."""
 
-_LOG_NAME: Final = re.compile(r"[^.].*\.(?:log|jsonl|ndjson|json)" + _ROTATED)
+_LOG_NAME: Final = re.compile(r"[^.].*\.(?:log|jsonl|ndjson)" + _ROTATED)
 """The files of a directory that are taken for logs."""
 
 _NUMBER: Final = re.compile(r"\.(\d+)(?:\.gz)?$")
@@ -72,7 +72,7 @@ class Inputs:
 
 def _why_nothing(word: str) -> str:
     if Path(word).expanduser().is_dir():
-        return "no file in it is named like a log (*.log, *.jsonl, *.ndjson, *.json); name the files"
+        return "no file in it is named like a log (*.log, *.jsonl, *.ndjson); name the files"
     return "no file fits this pattern" if has_magic(word) else "there is no such file"
 
 

@@ -75,7 +75,7 @@ class RecordReader:
             return Unsaid(f"longer than {MAX_LINE_BYTES:,} bytes")
         try:
             said = _decoded(line.data)
-        except (ValueError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return Unsaid(f"not JSON: {error}")
         if not isinstance(said, dict):
             return Unsaid(f"not a JSON object but {_kind(said)}")

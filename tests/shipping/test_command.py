@@ -403,7 +403,7 @@ def test_a_receiver_that_is_down(
     assert ship(path, "--patience", "0.3") == 1
     said = capsys.readouterr()
     assert "left       2 records may not have arrived" in said.out
-    assert "nothing has arrived for 0.3 seconds" in said.out
+    assert "nothing has arrived for 0.3 s" in said.out
     assert "is not available (HTTP 503" in said.err
     assert "lost at exit" not in said.err
     recorder.default = Answer(204)

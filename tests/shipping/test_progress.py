@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from tests.shipping.conftest import write
 from tests.test_cli import EXTRA, WITHOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.wire.recorder import Recorder
@@ -39,7 +41,14 @@ def shown_on_a_terminal(recorder: Recorder, tmp_path: Path, *command: str) -> st
             timeout=30,
         )
         os.close(theirs)
-        return terminal.read(65_536).decode()
+        return b"".join(_all_of(terminal)).decode()
+
+
+def _all_of(terminal: io.RawIOBase | io.FileIO) -> Iterator[bytes]:
+    """What was written to a terminal, which ends in an error once nobody has it open."""
+    with suppress(OSError):
+        while data := terminal.read(4_096):
+            yield data
 
 
 def test_bar_on_a_terminal(recorder: Recorder, tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def pack(path: Path) -> None:
 @needs_real
 def test_a_workshop_holds_each_turn_once(tmp_path: Path) -> None:
     """Shipped twice from the start, as after a state that was lost, each turn is one event at a receiver."""
-    turns = answered_turns()[:400]
+    turns = answered_turns()[:150]
     path = tmp_path / "app.log"
     with writing(rotating(path)):
         log_turns(turns)
@@ -167,7 +167,7 @@ def test_a_workshop_holds_each_turn_once(tmp_path: Path) -> None:
         for number in range(2):
             words = [str(path), "--workshop", workshop.endpoint, "--state", str(tmp_path / f"{number}"), "--quiet"]
             assert main(["ship", *words]) == 0
-        assert workshop.store.counts().events == 400
+        assert workshop.store.counts().events == 150
 
 
 def test_follow(recorder: Recorder, tmp_path: Path) -> None:

@@ -56,10 +56,12 @@ def test_files_of_one_moment_are_in_the_order_of_their_numbers(tmp_path: Path) -
 
 def test_directories_and_patterns(tmp_path: Path) -> None:
     """Of a directory what is named like a log; of a pattern what fits; each file once."""
-    for second, name in enumerate(["a.log", "b.jsonl", "c.log.1", "notes.txt", ".hidden.log", "d.json.gz"]):
+    for second, name in enumerate(
+        ["a.log", "b.jsonl", "c.log.1", "notes.txt", ".hidden.log", "d.ndjson.gz", "conf.json"]
+    ):
         touch(tmp_path / name, second)
     (tmp_path / "sub.log").mkdir()
-    assert [path.name for path in Inputs([str(tmp_path)]).present()] == ["a.log", "b.jsonl", "c.log.1", "d.json.gz"]
+    assert [path.name for path in Inputs([str(tmp_path)]).present()] == ["a.log", "b.jsonl", "c.log.1", "d.ndjson.gz"]
     pattern = Inputs([str(tmp_path / "*.log"), str(tmp_path / "a.log")])
     assert [path.name for path in pattern.present()] == ["a.log"]
 
