@@ -19,6 +19,7 @@ import os
 import threading
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from datetime import datetime
 from functools import partial
@@ -33,6 +34,7 @@ from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.entries import ABOUT, Entry, Refusal, Snapshot, block_of
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.router import Router, spoken
+from raindrop_logging._pipeline.stored import snapshot_of
 from raindrop_logging.context import current_scope
 from raindrop_logging.errors import InvalidBlockError, SettingsError, did_you_mean
 from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
@@ -61,8 +63,9 @@ _SAID: Final = frozenset({"message", "exc_info", "exc_text", "stack_info"})
 class RaindropJsonFormatter(JsonFormatter):
     """Formats each record as one line of JSON, with the ids of what it is about and with its ``raindrop`` block.
 
-    It belongs into a handler on the thread that logs: what is bound there is read when the line is made. A record that
-    has passed a QueueHandler before says what it says itself, and nothing of the context that it was logged in.
+    It belongs into a handler on the thread that logs: what is bound there is read when the line is made. Of a record
+    that has passed a QueueHandler it writes what was captured in front of the queue, where a filter of ours has done
+    so; else what the record itself still says, without the context and the exception that it was logged with.
 
     Args:
         fmt, datefmt, style, validate: as python-json-logger's; level, logger, message and a timestamp by default.
@@ -157,7 +160,8 @@ class RaindropJsonFormatter(JsonFormatter):
         self, record: logging.LogRecord, block: Any, scope: Mapping[str, Any] | None
     ) -> tuple[dict[str, str], dict[str, Any]]:
         """The ids of a record with a block, and what its line says of it beside them."""
-        snapshot = capture(record, block, scope, _bits_of(record))
+        snapshot = _captured_before(record) or capture(record, block, scope, _bits_of(record))
+        scope = snapshot.scope
         if self._redactor is not None:
             snapshot = redacted(snapshot, self._redactor)
         entry = self._router.merge(snapshot)
@@ -207,6 +211,15 @@ def _in_words(value: Any) -> Any:
 def _scope_of(record: logging.LogRecord) -> Mapping[str, Any] | None:
     """What is bound where the record was logged; None where this is another thread, and that is not known any more."""
     return current_scope() if record.thread in (None, threading.get_ident()) else None
+
+
+def _captured_before(record: logging.LogRecord) -> Snapshot | None:
+    """What a filter has captured on the thread that logged, which is in the stamp then, behind the bits."""
+    match record.__dict__.get(STAMP_KEY):
+        case (int(bits), bytes(data), *_):
+            with suppress(msgspec.MsgspecError):  # somebody else's bytes
+                return snapshot_of(bits, data)
+    return None
 
 
 def _bits_of(record: logging.LogRecord) -> int:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 import raindrop_logging
 from raindrop_logging import RaindropHandler, RaindropJsonFormatter, bind, extra
+from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.stored import snapshot_bytes
 from raindrop_logging.cli import main
-from raindrop_logging.context import Scope, within
+from raindrop_logging.context import Scope, current_scope, within
 from raindrop_logging.errors import SettingsError
 from tests.callers.odd import LIGHT
 from tests.wire.recorder import Recorder
@@ -333,6 +335,21 @@ def test_another_threads_context_is_not_taken() -> None:
     thread.start()
     thread.join()
     assert "not its own" not in said[0]
+
+
+def test_what_was_captured_in_front_of_a_queue_is_said() -> None:
+    """Where a filter has captured a record before a queue, its line says that, whatever holds where it is written."""
+    lines = Lines()
+    log.removeHandler(lines.handler)
+    block = {"type": "ai", "user_id": "u", "event": "e", "input": "q"}
+    record = log.makeRecord("shop.agent", 20, "f", 1, "ai", (), None, extra={"raindrop": block})
+    with bind(convo_id="its own", event_id="e-1"):
+        record.__dict__["_raindrop_stamp"] = (7, snapshot_bytes(capture(record, block, current_scope(), 7)), {})
+    block["input"] = "changed since"
+    with bind(convo_id="not its own"):
+        said = json.loads(lines.handler.format(record))
+    assert (said["raindrop"]["convo_id"], said["raindrop"]["input"], said["event_id"]) == ("its own", "q", "e-1")
+    assert said["raindrop_record"]["bits"] == f"{7:032x}"
 
 
 # ---- a line says what the handler sends
