@@ -11,6 +11,8 @@ flush(), shutdown(), stats()                        of every handler in the proc
 install_signal_handlers()                           the same for a process that SIGTERM ends
 """
 
+from typing import TYPE_CHECKING, Any
+
 from raindrop_logging import extra
 from raindrop_logging._pipeline.stats import FlushResult, Stats
 from raindrop_logging.adapter import RaindropAdapter
@@ -46,7 +48,20 @@ from raindrop_logging.tracing import (
 )
 from raindrop_logging.version import __version__
 
+if TYPE_CHECKING:
+    from raindrop_logging.formatter import RaindropJsonFormatter
+
 track_event = track
+
+
+def __getattr__(name: str) -> Any:
+    """What only some services need is imported when it is asked for."""
+    if name != "RaindropJsonFormatter":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from raindrop_logging.formatter import RaindropJsonFormatter
+
+    return RaindropJsonFormatter
+
 
 __all__ = [
     "Carrier",
@@ -58,6 +73,7 @@ __all__ = [
     "MissingExtraError",
     "RaindropAdapter",
     "RaindropHandler",
+    "RaindropJsonFormatter",
     "RaindropLoggingError",
     "SettingsError",
     "Span",

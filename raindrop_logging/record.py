@@ -83,10 +83,17 @@ _REMEDY: Final = "attach one to it or to the root logger (dictConfig, or raindro
 
 
 def is_heard(logger: logging.Logger) -> bool:
-    """Whether a RaindropHandler, or a queue that may lead to one, gets what this logger logs at INFO."""
+    """Whether what this logger logs at INFO gets to a handler that sends blocks, leads to one, or writes them whole."""
     node: logging.Logger | None = logger if logger.isEnabledFor(logging.INFO) else None
     while node is not None:
-        if any(getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)) for handler in node.handlers):
+        if any(map(_takes_blocks, node.handlers)):
             return True
         node = node.parent if node.propagate else None
     return False
+
+
+def _takes_blocks(handler: logging.Handler) -> bool:
+    """Whether it is a RaindropHandler, a queue, or has a formatter whose lines `raindrop-logging ship` sends later."""
+    if getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)):
+        return True
+    return getattr(handler.formatter, "takes_blocks", False)

@@ -89,7 +89,11 @@ def settings_of(path: Path) -> Settings:
     return next(handler.settings for handler in logging.root.handlers if isinstance(handler, RaindropHandler))
 
 
-@pytest.mark.parametrize("config", [path for path in CONFIGS if path.suffix != ".toml"], ids=lambda path: path.name)
+LATER = ROOT / "configs" / "json_lines.json"
+AT_ONCE = [path for path in CONFIGS if path.suffix != ".toml" and path != LATER]
+
+
+@pytest.mark.parametrize("config", AT_ONCE, ids=lambda path: path.name)
 def test_every_type_arrives(recorder: Recorder, config: Path) -> None:
     """A key in the environment is all that a file needs; nothing is said on stderr but what its console says."""
     done = speak_to(recorder, config)
@@ -161,11 +165,38 @@ def test_production_names_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_json_console_holds_the_block(recorder: Recorder) -> None:
-    """Each line of stdout is a JSON object with its record's block, and with nothing of ours beside it."""
+    """Each line of stdout is a JSON object with its record's block and ids, which are those that Raindrop gets."""
     lines = speak_to(recorder, ROOT / "configs" / "json_console.json").stdout.splitlines()
     told: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert [line.get("raindrop", {}).get("event_id") for line in told[:4]] == [None, "e-ai", "e-event", "e-steps"]
-    assert all(set(line) <= {"levelname", "name", "message", "timestamp", "raindrop"} for line in told)
+    usual = {"levelname", "name", "message", "timestamp"}
+    ours = {"event_id", "trace_id", "span_id", "raindrop", "raindrop_record"}
+    assert all(usual <= set(line) <= usual | ours for line in told)
+    assert [line["span_id"] for line in told if "span_id" in line] == [span["span_id"] for span in recorder.spans()]
+
+
+def test_json_lines_are_shipped_later(recorder: Recorder, tmp_path: Path) -> None:
+    """What a container writes to stdout is all that it takes to send every record later; nothing is sent by itself."""
+    lines = speak(LATER)
+    assert (lines.returncode, lines.stderr, recorder.requests) == (0, "", [])
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "raindrop_logging",
+        "ship",
+        "-",
+        "--quiet",
+        "--rejects",
+        str(tmp_path / "rejects"),
+    ]
+    environ = {**os.environ, "RAINDROP_WRITE_KEY": "rk_test", "RAINDROP_ENDPOINT": recorder.endpoint}
+    shipped = subprocess.run(
+        command, input=lines.stdout, env=environ, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (shipped.returncode, shipped.stderr) == (0, "")
+    assert_all_arrived(recorder)
 
 
 def test_three_formats_say_the_same(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ PUBLIC = {
     "MissingExtraError",
     "RaindropAdapter",
     "RaindropHandler",
+    "RaindropJsonFormatter",
     "RaindropLoggingError",
     "SettingsError",
     "Span",

@@ -21,7 +21,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline import parts
-from raindrop_logging._pipeline.entries import Snapshot
+from raindrop_logging._pipeline.entries import Refusal, Snapshot
 from raindrop_logging._pipeline.listener import Listener
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.stats import FlushResult, Stats
@@ -85,6 +85,7 @@ class Pipeline:
             parts.redactor(settings),
         )
         self.breadcrumbs = None if self.silence else parts.breadcrumbs(settings)
+        self._witness: Callable[[Refusal], None] | None = None
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self._settling = threading.Lock()
         self._build()
@@ -94,6 +95,7 @@ class Pipeline:
         settings = self.settings
         self.number = mint_bits(64)  # of this pipeline in this process, for the stamp on records it has captured
         road = Road(settings, self._around, is_silent=self.silence is not None, at_tick=self._let_go_if_unused)
+        road.witness = self._witness
         self._road = road
         self._listener = Listener(road.queue, road, clock=self._clock, look_every=parts.shortest_interval(settings))
         self._delivering = threading.Lock()  # of `sync` mode
@@ -111,6 +113,15 @@ class Pipeline:
     def _let_go_if_unused(self) -> None:
         if not self.users and not self.stats().waiting:
             self._forget(self)
+
+    @property
+    def witness(self) -> Callable[[Refusal], None] | None:
+        """Told of each refusal instead of the operator, on a thread of ours; None where nobody is."""
+        return self._witness
+
+    @witness.setter
+    def witness(self, witness: Callable[[Refusal], None] | None) -> None:
+        self._witness = self._road.witness = witness
 
     # ---- for the handler
 

@@ -55,6 +55,13 @@ _OWN_ID_ONLY: dict[str, frozenset[str]] = {"span": frozenset({"span_id"}), "begi
 """Keys that a scope holds for others: a span is not the span around it, a new interaction is not the old one."""
 
 
+Rules = Callable[[RecordType, Any], None]
+
+
+def _no_rules(_record_type: RecordType, _block: Any) -> None:
+    """Takes whatever the types of the fields allow."""
+
+
 class Router:
     """Reads snapshots by the vocabulary; ``defaults`` are the handler's."""
 
@@ -63,6 +70,13 @@ class Router:
 
     def route(self, snapshot: Snapshot) -> Entry | Refusal:
         """The entry that a snapshot says, or the refusal that names the key at fault."""
+        return self._read(snapshot, check)
+
+    def merge(self, snapshot: Snapshot) -> Entry | Refusal:
+        """As `route`, without the rules over several keys: what is missing may be another handler's default."""
+        return self._read(snapshot, _no_rules)
+
+    def _read(self, snapshot: Snapshot, rules: Rules) -> Entry | Refusal:
         record_type: Any = snapshot.word
         if record_type not in _DECODE:
             try:
@@ -74,14 +88,14 @@ class Router:
                 block: Any = msgspec.convert(block_of(snapshot), STRUCTS[record_type])
             else:
                 block = _DECODE[record_type](snapshot.block)
-            return self._entry(record_type, block, snapshot)
+            return self._entry(record_type, block, snapshot, rules)
         except msgspec.ValidationError as error:
             why = explain(record_type, block_of(snapshot), error)
         except InvalidBlockError as error:
             why = str(error)
         return Refusal("invalid", why, snapshot.source, ends=_ended(snapshot) if record_type == "finish" else None)
 
-    def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot) -> Entry:
+    def _entry(self, record_type: RecordType, block: Any, snapshot: Snapshot, rules: Rules) -> Entry:
         scope = nearer = snapshot.scope or _NOTHING
         if scope or self._defaults:
             nearer, farther = _about(record_type, block, scope)
@@ -92,7 +106,7 @@ class Router:
             _add_error(record_type, block, snapshot.error)
         if _may_hold_bytes(snapshot.block):
             _say_bytes(block)
-        check(record_type, block)
+        rules(record_type, block)
         given = getattr(block, "timestamp", None)
         timestamp = instant("the record's time", snapshot.created) if given is None else instant("timestamp", given)
         event_id = getattr(block, "event_id", None) or identifiers.uuid_text(snapshot.bits)
@@ -179,14 +193,15 @@ def _say_bytes(block: Any) -> None:
     for key in block.__struct_fields__:
         value = getattr(block, key)
         if value.__class__ in (dict, list, bytes):
-            setattr(block, key, _spoken(value))
+            setattr(block, key, spoken(value))
 
 
-def _spoken(value: Any) -> Any:
+def spoken(value: Any) -> Any:
+    """A plain value with its bytes as the texts that stand for them."""
     if value.__class__ is dict:
-        return {_spoken(key): _spoken(entry) for key, entry in value.items()}
+        return {spoken(key): spoken(entry) for key, entry in value.items()}
     if value.__class__ is list:
-        return [_spoken(entry) for entry in value]
+        return [spoken(entry) for entry in value]
     return _bytes_text(value) if value.__class__ is bytes else value
 
 

@@ -93,10 +93,11 @@ class _Answer(Struct, frozen=True):
 
 
 class Attempted(Struct, frozen=True):
-    """One attempt: its verdict, and the how manieth of its request it was."""
+    """One attempt: its verdict, the how manieth of its request it was, and the answer in words."""
 
     verdict: Verdict
     number: int
+    answer: str
 
 
 class Sender:
@@ -315,7 +316,7 @@ class Sender:
             settled = self._outbox.settle(
                 attempt, answer.verdict, self._clock(), answer.retry_after, reached=answer.reached
             )
-            self._settled(settled, Attempted(answer.verdict, attempt.attempts))
+            self._settled(settled, Attempted(answer.verdict, attempt.attempts, answer.detail))
             if answer.seconds is not None:
                 self._round_trip += _ROUND_TRIP_WEIGHT * (answer.seconds - self._round_trip)
             self._telling.append(attempt.serial)

@@ -64,6 +64,7 @@ class Road:
         portions: how often something was read from it.
         inline: no thread works here, callers do.
         is_over: the process has come to its end.
+        witness: told of each refusal instead of the operator, on a thread of ours; None where nobody is.
 
     Raises:
         SettingsError: what the settings name cannot work on this machine.
@@ -90,6 +91,7 @@ class Road:
         self.portions = 0
         self.inline = settings.mode == "sync"
         self.is_over = False
+        self.witness: Callable[[Refusal], None] | None = None
         self._build_senders()
 
     def _build_senders(self, held: Iterable[Request] = ()) -> None:
@@ -178,6 +180,9 @@ class Road:
     def _broke(self, error: Exception, records: int, idents: Iterable[int], source: Source | None) -> None:
         self.ledger.drop("internal", records)
         self._confirm(idents)
+        if self.witness is not None and source is not None:
+            self.witness(Refusal("internal", f"{type(error).__name__}: {error}; please report it", source, records))
+            return
         where = "" if source is None else f" on a record of {source}"
         said = f"{type(error).__name__}: {error}" if self.settings.debug else type(error).__name__
         self.diagnostics.note("internal", f"{said}{where}; please report it", records)
@@ -330,6 +335,9 @@ class Road:
     def _refused(self, refusal: Refusal, idents: Iterable[int]) -> None:
         self.ledger.drop(refusal.reason, refusal.records)
         self._confirm(idents)
+        if self.witness is not None:
+            self.witness(refusal)
+            return
         if refusal.reason == "tracing_off":  # as the user asked
             return
         where = str(refusal.source) if self.settings.debug else f"logger '{refusal.source.logger}'"
@@ -358,6 +366,10 @@ class Road:
         self.ledger.add("retries", 1 if attempted.number > 1 else 0)
         self.ledger.add("delivered", _records(settled.delivered))
         self.ledger.add("refused", _records(settled.refused))
+        if self.witness is not None:
+            for item in settled.refused:
+                said = f"the receiver answered {attempted.answer}"
+                self.witness(Refusal("refused", said, item.source, item.records))
         self.ledger.drop("expired", _records(settled.expired))
         ended = chain(settled.delivered, settled.refused, settled.expired)
         self._confirm(ident for item in ended for ident in item.idents)

@@ -1,0 +1,1 @@
+"""JSON lines shipped later: files, positions, delivery, and the command itself."""
