@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline import registry
 from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.entries import Snapshot
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
+from raindrop_logging._pipeline.stored import snapshot_of
 from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
 from raindrop_logging.context import here as _here
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
-"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
-then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
+"""The one private attribute set on a LogRecord, a tuple. First the bits its ids are made of, so that every handler
+agrees on them. Then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers;
+or what a `CaptureFilter` has captured, and which pipelines have taken that."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
@@ -43,6 +46,17 @@ def _stamped_again(stamp: Any, number: int) -> tuple[int, ...] | None:
     if type(stamp) is not tuple or not stamp:
         return _mint(128), number
     return None if number in stamp else (*stamp, number)
+
+
+def _is_captured(stamp: Any) -> bool:
+    """Whether a `CaptureFilter` has made the stamp: bits, a snapshot in bytes, and who has taken it.
+
+    The last is one dict for all copies of the record in this process, by the numbers of the pipelines.
+    """
+    return type(stamp) is tuple and len(stamp) == _PARTS and type(stamp[1]) is bytes and type(stamp[2]) is dict
+
+
+_PARTS = 3
 
 
 def _is_heard(name: str) -> bool:
@@ -112,12 +126,16 @@ class RaindropHandler(logging.Handler):
             if (pipeline.pid != _getpid() or fields["name"] not in _HEARD) and not self._may_take(record):
                 return False
             stamp = fields.get(STAMP_KEY)
-            stamp = (_mint(128), pipeline.number) if stamp is None else _stamped_again(stamp, pipeline.number)
             if stamp is None:
-                return True
-            if self._silence is not None:
-                return self._unheard(fields, stamp, self._silence)
-            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+                stamp = (_mint(128), pipeline.number)
+                if self._silence is not None:
+                    return self._unheard(fields, stamp, self._silence)
+                snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+            else:
+                again = self._again(record, block, stamp)
+                if again is None:
+                    return True
+                stamp, snapshot = again
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
             return self._handle_mended(record)
         pipeline.accepted()
@@ -145,6 +163,26 @@ class RaindropHandler(logging.Handler):
         block = record.__dict__.get(BLOCK_KEY)
         return None if not passed or block is None else (record, block)
 
+    def _again(self, record: logging.LogRecord, block: Any, stamp: Any) -> tuple[tuple[Any, ...], Snapshot] | None:
+        """The new stamp and the snapshot of a record that has a stamp; None where that is all for it.
+
+        What a `CaptureFilter` captured, on the thread that logged, is preferred: the block may have changed since.
+        """
+        number, snapshot = self._pipeline.number, None
+        if _is_captured(stamp):
+            snapshot, mine = snapshot_of(stamp[0], stamp[1]), list[int]()
+            again = stamp if stamp[2].setdefault(number, mine) is mine else None
+        else:
+            again = _stamped_again(stamp, number)
+        if again is None:
+            return None
+        if self._silence is not None:
+            self._unheard(record.__dict__, again, self._silence)
+            return None
+        if snapshot is None:
+            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), again[0])
+        return again, snapshot
+
     def _handle_mended(self, record: logging.LogRecord) -> bool:
         """Take a record that lacks what logging itself puts into every record."""
         if type(record) is not _MendedRecord:
@@ -154,7 +192,7 @@ class RaindropHandler(logging.Handler):
         self._pipeline.ledger.uncaptured.one()
         return True
 
-    def _unheard(self, fields: dict[str, Any], stamp: tuple[int, ...], reason: str) -> bool:
+    def _unheard(self, fields: dict[str, Any], stamp: tuple[Any, ...], reason: str) -> bool:
         fields[STAMP_KEY] = stamp
         self._pipeline.accepted()
         self._pipeline.ledger.unheard.one()
