@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
 """The one private attribute set on a LogRecord, a tuple. First the bits its ids are made of, so that every handler
-agrees on them. Then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers;
-or what a `CaptureFilter` has captured, and which pipelines have taken that."""
+agrees on them. Then the numbers of the pipelines that have captured it, so that none does twice along a chain of
+loggers; or what a `CaptureFilter` has captured, and which pipelines have taken that."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""

@@ -1,4 +1,4 @@
-"""`CaptureFilter`: what a call says is what is sent, whatever queue the record goes through before a handler sees it."""
+"""`CaptureFilter`: what a call says is what is sent, whatever queue a record goes through before a handler sees it."""
 
 from __future__ import annotations
 
