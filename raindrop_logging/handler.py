@@ -100,7 +100,7 @@ class RaindropHandler(logging.Handler):
         transport: httpx.BaseTransport | None = None,
         **keys: Unpack[SettingsDict],
     ) -> None:
-        self.settings: Settings = read_settings(_plain_keys(keys))
+        self.settings: Settings = read_settings(plain_keys(keys))
         self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._silence = self._pipeline.silence
@@ -243,7 +243,7 @@ class RaindropHandler(logging.Handler):
         return f"<RaindropHandler ({logging.getLevelName(self.level)}) to {target}>"
 
 
-def _plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     """dictConfig hands over its own mapping types, which look keys up as they are read."""
     return {key: _plain(value) for key, value in keys.items()}
 
