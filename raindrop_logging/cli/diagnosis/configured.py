@@ -199,6 +199,7 @@ def _hearing(configured: Configured) -> Iterator[Check]:
     yield _level(handler, places)
     for queue in {place.queue.name: place.queue for place in places if place.queue is not None}.values():
         yield _queue(queue)
+    default_logger.disabled = False  # as the verbs themselves do
     if not is_heard(default_logger):
         yield warn(
             "verbs",

@@ -34,6 +34,8 @@ STAFFING_SECONDS: Final = 4.0
 """How much later than the first request the last one of those that go together may start, where none is answered."""
 
 _MIRROR_SECONDS: Final = 2.0
+_SETTLING_SECONDS: Final = 0.2
+"""Until the figures say what the last answer said; what is paused by then would wait for longer than anyone does."""
 
 _ONE_ATTEMPT: Final[Mapping[str, Any]] = {
     "enabled": True,
@@ -109,7 +111,7 @@ def send_one_of_each(keys: Mapping[str, Any], settings: Settings, seconds: float
         handler = RaindropHandler(transport=watched, **told_keys)
         log = logging.Logger(USER, logging.INFO)  # noqa: LOG001 -- of nobody's configuration
         log.addHandler(handler)
-        finish = _say(log)
+        finish = _say(log, spans=settings.tracing)
         wanted = set(lanes_of(settings))
         watched.wait(
             lambda seen: wanted - {exchange.lane for exchange in seen} <= held_back(seen), timeout + STAFFING_SECONDS
@@ -117,7 +119,8 @@ def send_one_of_each(keys: Mapping[str, Any], settings: Settings, seconds: float
         finish()
         if any(exchange.taken for exchange in watched.exchanges if exchange.lane is Lane.PARTIALS):
             watched.wait(_is_finished, timeout + STAFFING_SECONDS)
-        handler.flush(_MIRROR_SECONDS if settings.workshop else 0.5)
+        is_good = all(exchange.taken for exchange in watched.exchanges)
+        handler.flush(_MIRROR_SECONDS if is_good else _SETTLING_SECONDS)
         stats = handler.stats()
         watched.end()
         handler.shutdown(0.0)
@@ -137,7 +140,7 @@ def _is_finished(seen: list[Exchange]) -> bool:
     return sum(exchange.lane is Lane.PARTIALS for exchange in seen) > 1
 
 
-def _say(log: logging.Logger) -> Callable[[], None]:
+def _say(log: logging.Logger, *, spans: bool) -> Callable[[], None]:
     """One record of each type but the last step of an interaction, which the answer says."""
     event, turn = str(uuid4()), str(uuid4())
     who: Any = {"user_id": USER, "event": EVENT, "properties": MARK}
@@ -147,7 +150,8 @@ def _say(log: logging.Logger) -> Callable[[], None]:
     log.info("doctor", extra=extra.update(event_id=turn, properties={"step": 1}))
     log.info("doctor", extra=extra.signal(event_id=event, name=EVENT, sentiment="POSITIVE", properties=MARK))
     log.info("doctor", extra=extra.identify(user_id=USER, traits=MARK))
-    log.info("doctor", extra=extra.span(kind="tool", name=EVENT, event_id=turn, user_id=USER, properties=MARK))
+    if spans:
+        log.info("doctor", extra=extra.span(kind="tool", name=EVENT, event_id=turn, user_id=USER, properties=MARK))
     return lambda: log.info("doctor", extra=extra.finish(event_id=turn, output="It arrives.", **who))
 
 
