@@ -70,8 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json(report))
     else:
+        encoding = sys.stdout.encoding or "utf-8"
         for line in as_lines(report, _style()):
-            print(line)
+            print(line.encode(encoding, "backslashreplace").decode(encoding))
     return 0 if report.good else 1
 
 

@@ -14,7 +14,7 @@ from raindrop_logging._pipeline import parts
 from raindrop_logging.cli.diagnosis import reach
 from raindrop_logging.settings import read_settings
 from tests.doctor.forward_proxy import PASSWORD, ForwardProxy
-from tests.faults.faulty_server import FaultyServer, tls_garbage
+from tests.faults.faulty_server import FaultyServer, never_read, tls_garbage
 from tests.wire.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -153,6 +153,15 @@ def test_a_port_that_speaks_no_tls(ask: Ask) -> None:
         visit = ask(RAINDROP_ENDPOINT=server.endpoint.replace("http:", "https:"))
     assert visit.failed == ["tls"]
     assert "speaks TLS" in visit["tls"]["todo"]
+
+
+def test_a_handshake_that_hangs(ask: Ask) -> None:
+    """A port that takes the connection and never answers ends with the time of the step."""
+    with FaultyServer() as server:
+        server.default = never_read
+        visit = ask("--timeout", "0.3", RAINDROP_ENDPOINT=server.endpoint.replace("http:", "https:"))
+    assert visit.failed == ["tls"]
+    assert "timed out" in visit["tls"]["said"]
 
 
 def test_a_bundle_that_is_none(ask: Ask, authority: trustme.CA, tmp_path: Path) -> None:

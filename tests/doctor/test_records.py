@@ -129,6 +129,28 @@ def test_an_answer_that_repeats_the_key_does_not_show_it(ask: Ask, recorder: Rec
     assert visit["traces"]["answer"].startswith('{"error": "unknown key ***", "again": "***')
 
 
+def test_an_answer_is_cut_once_the_key_is_out(ask: Ask, recorder: Recorder) -> None:
+    """A key that lies across the place where a long answer is cut leaves no part of it."""
+    recorder.default = Answer(400, body=b"x" * 391 + b"rk_canary_5f1d0c7e" + b"y" * 1000)
+    assert "rk_" not in str(ask(RAINDROP_ENDPOINT=recorder.endpoint).report)
+
+
+def test_an_answer_cannot_steer_the_terminal(ask: Ask, recorder: Recorder) -> None:
+    """What a receiver says is one line of characters that can be shown."""
+    recorder.default = Answer(400, body=b"\x1b[2Jfirst\r\n\tsecond\x00\xff")
+    assert ask(RAINDROP_ENDPOINT=recorder.endpoint)["traces"]["answer"] == "[2Jfirst second \ufffd"
+
+
+def test_other_handlers_of_the_file_stay_quiet(ask: Ask, recorder: Recorder, config: Callable[..., str]) -> None:
+    """A console at DEBUG, which would hear every step of the HTTP client, does not get into what is printed."""
+    handlers = {
+        "raindrop": {"class": "raindrop_logging.RaindropHandler", "endpoint": recorder.endpoint},
+        "console": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"},
+    }
+    path = config({"handlers": handlers, "root": {"level": "DEBUG", "handlers": ["console", "raindrop"]}})
+    assert ask("--config", path).code == 0
+
+
 def test_a_page_for_people_is_no_receipt(ask: Ask, recorder: Recorder) -> None:
     """A 200 with an HTML page, as log-in pages of networks send it, is warned of with the words of the page."""
     page = b"<!doctype html><html><style>p {}</style><body><p>Please <b>log in</b> &amp; wait</body></html>"

@@ -56,6 +56,10 @@ class Report(Struct, frozen=True, kw_only=True):
         return all(check.state != "fail" for check in self.checks)
 
 
+MAX_CHARS: Final = 400
+"""Of one text; a receiver's answer may be long. It is cut once the secrets are out, so that no part of one is left."""
+
+
 def masked(report: Report, secrets: Iterable[str]) -> Report:
     """The report without the secrets, wherever they stand in it, also as JSON or an address would write them."""
     found = {text for secret in secrets if len(secret) >= MIN_MASKED_CHARS for text in _spellings(secret)}
@@ -71,7 +75,7 @@ def _without(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, MASK)
-        return value
+        return value if len(value) <= MAX_CHARS else f"{value[:MAX_CHARS]}..."
     if isinstance(value, dict):
         return {_without(key, secrets): _without(entry, secrets) for key, entry in value.items()}
     return [_without(entry, secrets) for entry in value] if isinstance(value, list | tuple) else value

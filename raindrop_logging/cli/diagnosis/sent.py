@@ -26,7 +26,6 @@ TYPES: Final[dict[Lane, str]] = {
 }
 """What goes by each route to the cloud; to a Workshop alone the ai record is a partial."""
 
-MAX_ANSWER_CHARS: Final = 200
 MAX_SKEW: Final = 60.0
 """Seconds that a clock may be off: what an HTTP date, a slow answer and a usual clock come to."""
 
@@ -54,7 +53,7 @@ def _route(lane: Lane, trial: Trial) -> Check:
         return fail(name, f"{TYPES[lane]}: nothing was sent in time{told}", "see the lines above; raise --timeout")
     ms = round(exchange.seconds * 1000, 1)
     if exchange.error is not None:
-        kind, said = exchange.error
+        kind, said = exchange.error[0], _line(exchange.error[1])
         said = f"{TYPES[lane]}: no answer after {ms:.0f} ms, {kind}{f': {said}' if said else ''}"
         return fail(name, said, remedies.of_error(kind), error=kind, ms=ms)
     return _answered(name, lane, exchange, ms)
@@ -66,7 +65,7 @@ def _answered(name: str, lane: Lane, exchange: Exchange, ms: float) -> Check:
     said = f"{TYPES[lane]}: HTTP {status} in {ms:.0f} ms{f', {answer!r}' if answer else ''}"
     if not exchange.taken:
         location = exchange.headers.get("location")
-        said += f", to {location.partition('?')[0]}" if location else ""
+        said += f", to {_line(location).partition('?')[0]}" if location else ""
         return fail(name, said, remedies.of_status(status), **facts)
     if exchange.headers.get("content-type", "").startswith("text/html"):
         return warn(name, said, remedies.NOT_ITS_ANSWER, **facts)
@@ -78,8 +77,12 @@ def _text(exchange: Exchange) -> str:
     text = exchange.answer.decode("utf-8", "replace")
     if "<html" in text.lower():
         text = html.unescape(re.sub(r"(?s)<(style|script).*?</\1>|<[^>]*>", " ", text))
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return text if len(text) <= MAX_ANSWER_CHARS else f"{text[:MAX_ANSWER_CHARS]}..."
+    return _line(text)
+
+
+def _line(text: str) -> str:
+    """What a stranger said as one line that a terminal can show."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _clock(trial: Trial) -> Iterator[Check]:

@@ -1,7 +1,7 @@
 """One record of each type, logged and sent by the real road, with every request and answer seen.
 
-In: the keys of a handler, seconds.  Out: `Trial`.  Touches: the network, by a handler of its own; the package's own
-logger, whose lines are kept here meanwhile.
+In: the keys of a handler, seconds.  Out: `Trial`.  Touches: the network, by a handler of its own; the loggers of this
+package and of the HTTP client, which nobody else hears from then on.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -104,26 +103,26 @@ def send_one_of_each(keys: Mapping[str, Any], settings: Settings, seconds: float
         seconds: for one request; all of it takes at most `STAFFING_SECONDS` more, twice where the first step of the
             interaction arrives and its last does not.
     """
+    told, _ = _set_apart(diagnostics), _set_apart(logging.getLogger("httpcore"))  # which tells its every step at DEBUG
     watched = _Watched(network_transport(parts.primary(settings)))
-    with _heard(diagnostics) as told:
-        timeout = min(settings.timeout, seconds)
-        told_keys: Any = {**keys, **_ONE_ATTEMPT, "timeout": timeout}
-        handler = RaindropHandler(transport=watched, **told_keys)
-        log = logging.Logger(USER, logging.INFO)  # noqa: LOG001 -- of nobody's configuration
-        log.addHandler(handler)
-        finish = _say(log, spans=settings.tracing)
-        wanted = set(lanes_of(settings))
-        watched.wait(
-            lambda seen: wanted - {exchange.lane for exchange in seen} <= held_back(seen), timeout + STAFFING_SECONDS
-        )
-        finish()
-        if any(exchange.taken for exchange in watched.exchanges if exchange.lane is Lane.PARTIALS):
-            watched.wait(_is_finished, timeout + STAFFING_SECONDS)
-        is_good = all(exchange.taken for exchange in watched.exchanges)
-        handler.flush(_MIRROR_SECONDS if is_good else _SETTLING_SECONDS)
-        stats = handler.stats()
-        watched.end()
-        handler.shutdown(0.0)
+    timeout = min(settings.timeout, seconds)
+    told_keys: Any = {**keys, **_ONE_ATTEMPT, "timeout": timeout}
+    handler = RaindropHandler(transport=watched, **told_keys)
+    log = logging.Logger(USER, logging.INFO)  # noqa: LOG001 -- of nobody's configuration
+    log.addHandler(handler)
+    finish = _say(log, spans=settings.tracing)
+    wanted = set(lanes_of(settings))
+    watched.wait(
+        lambda seen: wanted - {exchange.lane for exchange in seen} <= held_back(seen), timeout + STAFFING_SECONDS
+    )
+    finish()
+    if any(exchange.taken for exchange in watched.exchanges if exchange.lane is Lane.PARTIALS):
+        watched.wait(_is_finished, timeout + STAFFING_SECONDS)
+    is_good = all(exchange.taken for exchange in watched.exchanges)
+    handler.flush(_MIRROR_SECONDS if is_good else _SETTLING_SECONDS)
+    stats = handler.stats()
+    watched.end()
+    handler.shutdown(0.0)
     return Trial(tuple(watched.exchanges), stats, tuple(told))
 
 
@@ -155,23 +154,17 @@ def _say(log: logging.Logger, *, spans: bool) -> Callable[[], None]:
     return lambda: log.info("doctor", extra=extra.finish(event_id=turn, output="It arrives.", **who))
 
 
-@contextmanager
-def _heard(logger: logging.Logger) -> Generator[list[str]]:
-    """What is told on a logger meanwhile, which nobody else hears."""
+def _set_apart(logger: logging.Logger) -> list[str]:
+    """What is told on a logger and those below it from now on; the handlers of the configuration hear it no more."""
     lines: list[str] = []
 
     class Keeping(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             lines.append(record.getMessage())
 
-    before = logger.handlers[:], logger.level, logger.propagate, logger.disabled
     logger.handlers[:], logger.propagate, logger.disabled = [Keeping()], False, False
     logger.setLevel(logging.WARNING)
-    try:
-        yield lines
-    finally:
-        logger.handlers[:], level, logger.propagate, logger.disabled = before
-        logger.setLevel(level)
+    return lines
 
 
 # ---- seeing what is sent -------------------------------------------------------------------------------------------
