@@ -21,7 +21,7 @@ from raindrop_logging.carrier import Carrier
 from raindrop_logging.config import load_config
 from raindrop_logging.context import bind, carry, rebind, traceparent
 from raindrop_logging.errors import InvalidBlockError, MissingExtraError, RaindropLoggingError, SettingsError
-from raindrop_logging.filters import HideRaindrop
+from raindrop_logging.filters import CaptureFilter, HideRaindrop
 from raindrop_logging.handler import RaindropHandler, flush, shutdown, stats
 from raindrop_logging.interactions import (
     Interaction,
@@ -64,6 +64,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "CaptureFilter",
     "Carrier",
     "FlushResult",
     "HideRaindrop",

@@ -22,7 +22,11 @@ def load_config(path: str | Path) -> None:
         MissingExtraError: the file is YAML and PyYAML is not installed.
     """
     path = Path(path)
-    table = read_config(path)
+    apply_config(read_config(path), path)
+
+
+def apply_config(table: dict[str, Any], path: Path) -> None:
+    """Configure logging by a table; ``path`` is the file that it was read from. Raises as `load_config`."""
     try:
         logging.config.dictConfig(table)
     except SettingsError as error:

@@ -37,7 +37,7 @@ from raindrop_logging._pipeline.router import Router, spoken
 from raindrop_logging._pipeline.stored import snapshot_of
 from raindrop_logging.context import current_scope
 from raindrop_logging.errors import InvalidBlockError, SettingsError, did_you_mean
-from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
+from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY, is_captured
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
 from raindrop_logging.plain import clean, error_text, is_simple, plain, text_of
 from raindrop_logging.settings import read_settings
@@ -215,10 +215,10 @@ def _scope_of(record: logging.LogRecord) -> Mapping[str, Any] | None:
 
 def _captured_before(record: logging.LogRecord) -> Snapshot | None:
     """What a filter has captured on the thread that logged, which is in the stamp then, behind the bits."""
-    match record.__dict__.get(STAMP_KEY):
-        case (int(bits), bytes(data), *_):
-            with suppress(msgspec.MsgspecError):  # somebody else's bytes
-                return snapshot_of(bits, data)
+    stamp = record.__dict__.get(STAMP_KEY)
+    if is_captured(stamp):
+        with suppress(msgspec.MsgspecError):  # somebody else's bytes
+            return snapshot_of(stamp[0], stamp[1])
     return None
 
 

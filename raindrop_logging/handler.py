@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeGuard, Unpack
 
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline import registry
 from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.entries import Snapshot
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
+from raindrop_logging._pipeline.stored import snapshot_of
 from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
 from raindrop_logging.context import here as _here
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
-"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
-then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
+"""The one private attribute set on a LogRecord, a tuple. First the bits its ids are made of, so that every handler
+agrees on them. Then the numbers of the pipelines that have captured it, so that none does twice along a chain of
+loggers; or what a `CaptureFilter` has captured, and which pipelines have taken that."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
@@ -45,6 +48,17 @@ def _stamped_again(stamp: Any, number: int) -> tuple[int, ...] | None:
     if type(stamp) is not tuple or not stamp:
         return _mint(128), number
     return None if number in stamp else (*stamp, number)
+
+
+def is_captured(stamp: Any) -> TypeGuard[tuple[int, bytes, dict[int, list[int]]]]:
+    """Whether a `CaptureFilter` has made the stamp: bits, a snapshot in bytes, and who has taken it.
+
+    The last is one dict for all copies of the record in this process, by the numbers of the pipelines.
+    """
+    return type(stamp) is tuple and len(stamp) == _PARTS and type(stamp[1]) is bytes and type(stamp[2]) is dict
+
+
+_PARTS = 3
 
 
 def _is_heard(name: str) -> bool:
@@ -88,7 +102,7 @@ class RaindropHandler(logging.Handler):
         transport: httpx.BaseTransport | None = None,
         **keys: Unpack[SettingsDict],
     ) -> None:
-        self.settings: Settings = read_settings(_plain_keys(keys))
+        self.settings: Settings = read_settings(plain_keys(keys))
         self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._silence = self._pipeline.silence
@@ -103,9 +117,7 @@ class RaindropHandler(logging.Handler):
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
         if block is None:
-            if self._breadcrumbs is not None:
-                self._note(record, self._breadcrumbs)
-            return False
+            return self._breadcrumbs is not None and self._note(record, self._breadcrumbs)
         if self.filters:
             passed = self._passed(record)
             if passed is None:
@@ -117,12 +129,16 @@ class RaindropHandler(logging.Handler):
             if (pipeline.pid != _getpid() or fields["name"] not in _HEARD) and not self._may_take(record):
                 return False
             stamp = fields.get(STAMP_KEY)
-            stamp = (_mint(128), pipeline.number) if stamp is None else _stamped_again(stamp, pipeline.number)
             if stamp is None:
-                return True
-            if self._silence is not None:
-                return self._unheard(fields, stamp, self._silence)
-            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+                stamp = (_mint(128), pipeline.number)
+                if self._silence is not None:
+                    return self._unheard(fields, stamp, self._silence)
+                snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+            else:
+                again = self._again(record, block, stamp)
+                if again is None:
+                    return True
+                stamp, snapshot = again
             if self._breadcrumbs is not None and snapshot.word == "finish":
                 snapshot = self._breadcrumbs.taken_along(snapshot, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
@@ -144,18 +160,19 @@ class RaindropHandler(logging.Handler):
         self._pipeline.settle_in()
         return _is_heard(record.name)
 
-    def _note(self, record: logging.LogRecord, breadcrumbs: Breadcrumbs) -> None:
-        """Keep a plain line for the finish of the interaction around it."""
+    def _note(self, record: logging.LogRecord, breadcrumbs: Breadcrumbs) -> bool:
+        """Keep a plain line for the finish of the interaction around it; false, since it is not sent itself."""
         with suppress(Exception):  # a line that cannot be read is nothing to count: only records with a block are
             scope = None if record.levelno < breadcrumbs.level else current_scope()
             if scope is None or not _is_heard(record.name):
-                return
+                return False
             stamp = record.__dict__.get(STAMP_KEY)
             stamp = _stamped_again(stamp, self._pipeline.number)
             passed: Any = stamp is not None and self.filter(record)
             if passed:
                 record.__dict__[STAMP_KEY] = stamp
                 breadcrumbs.note(passed if isinstance(passed, logging.LogRecord) else record, scope)
+        return False
 
     def _passed(self, record: logging.LogRecord) -> tuple[logging.LogRecord, Any] | None:
         """The record that the filters let through, with its block; since 3.12 it may be another one."""
@@ -164,6 +181,27 @@ class RaindropHandler(logging.Handler):
             record = passed
         block = record.__dict__.get(BLOCK_KEY)
         return None if not passed or block is None else (record, block)
+
+    def _again(self, record: logging.LogRecord, block: Any, stamp: Any) -> tuple[tuple[Any, ...], Snapshot] | None:
+        """The new stamp and the snapshot of a record that has a stamp; None where that is all for it.
+
+        What a `CaptureFilter` captured, on the thread that logged, is preferred: the block may have changed since.
+        """
+        number, snapshot = self._pipeline.number, None
+        again: tuple[Any, ...] | None
+        if is_captured(stamp):
+            snapshot, mine = snapshot_of(stamp[0], stamp[1]), list[int]()
+            again = stamp if stamp[2].setdefault(number, mine) is mine else None
+        else:
+            again = _stamped_again(stamp, number)
+        if again is None:
+            return None
+        if self._silence is not None:
+            self._unheard(record.__dict__, again, self._silence)
+            return None
+        if snapshot is None:
+            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), again[0])
+        return again, snapshot
 
     def _handle_mended(self, record: logging.LogRecord) -> bool:
         """Take a record that lacks what logging itself puts into every record."""
@@ -174,7 +212,7 @@ class RaindropHandler(logging.Handler):
         self._pipeline.ledger.uncaptured.one()
         return True
 
-    def _unheard(self, fields: dict[str, Any], stamp: tuple[int, ...], reason: str) -> bool:
+    def _unheard(self, fields: dict[str, Any], stamp: tuple[Any, ...], reason: str) -> bool:
         fields[STAMP_KEY] = stamp
         self._pipeline.accepted()
         self._pipeline.ledger.unheard.one()
@@ -225,7 +263,7 @@ class RaindropHandler(logging.Handler):
         return f"<RaindropHandler ({logging.getLevelName(self.level)}) to {target}>"
 
 
-def _plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+def plain_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
     """dictConfig hands over its own mapping types, which look keys up as they are read."""
     return {key: _plain(value) for key, value in keys.items()}
 

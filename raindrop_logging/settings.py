@@ -561,12 +561,46 @@ def read_settings(given: Mapping[str, Any], environ: Mapping[str, str] | None = 
     return Settings(**{**values, "durability": _durability(values)})
 
 
+class Origin(Struct, frozen=True):
+    """Where a value came from: the file, a variable, or both where the file names one with ``env://``; else it is the
+    default."""
+
+    in_file: bool = False
+    variable: str | None = None
+
+    def __str__(self) -> str:
+        named = f"variable {self.variable}" if self.variable else ""
+        return ", ".join(word for word in ("file" * self.in_file, named) if word) or "default"
+
+
+def origins(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, Origin]:
+    """Where the value of each key comes from, for keys that `read_settings` takes.
+
+    A write key that the file wants from a variable which is not set has that variable as its origin.
+    """
+    environ = os.environ if environ is None else environ
+    return {key: _origin(key, given, environ) for key in _READERS}
+
+
+def _origin(key: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> Origin:
+    value = given.get(key)
+    if value is None or (key == "workshop" and _switched_off(environ)):
+        return Origin(variable=_raw(key, {}, environ)[1])
+    named = value.removeprefix(_ENV) if isinstance(value, str) and value.startswith(_ENV) else None
+    return Origin(in_file=True, variable=named)
+
+
 def _durability(values: Mapping[str, Any]) -> Any:
     """What a directory for a spool implies: it is there to be used."""
     chosen = values.get("durability", "spill" if "spool_dir" in values else "memory")
     if chosen != "memory" and "spool_dir" not in values:
         _refuse("durability", chosen, "it needs spool_dir, a directory for what waits on disk")
     return chosen
+
+
+def variables() -> frozenset[str]:
+    """Names of all variables that are read here."""
+    return frozenset(name for key in _READERS for name in _VARIABLES.get(key, (f"RAINDROP_{key.upper()}",)))
 
 
 def _unknown_key(key: str, known: Sequence[str]) -> str:

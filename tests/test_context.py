@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raindrop_logging import RaindropAdapter, bind, carry, extra, traceparent
+from raindrop_logging import bind, carry, extra, traceparent
 from raindrop_logging.context import current_scope
-from tests.wire.harness import Heard, attach, log
+from tests.wire.harness import attach, log
 
 if TYPE_CHECKING:
     from tests.wire.recorder import Recorder
@@ -82,19 +82,3 @@ def test_a_header_that_is_none_is_ignored(header: Any) -> None:
     """As the W3C recommendation asks: no trace is better than a wrong one, and nothing raises."""
     with bind(traceparent=header):
         assert traceparent() is None
-
-
-def test_an_adapter_merges_and_the_call_wins(recorder: Recorder) -> None:
-    """Call over adapter over bound fields, key by key; the rest of extra stays, plain records are untouched."""
-    handler = attach(recorder.endpoint)
-    heard = Heard(log.name)
-    adapter = RaindropAdapter(log, {"user_id": "adapter", "properties": {"a": 1, "b": 1}})
-    with bind(user_id="bound", convo_id="c9", properties={"b": 0, "c": 0}):
-        adapter.info("ai", extra={"raindrop": {"event": "chat", "input": "q", "properties": {"a": 2}}, "request": 7})
-        adapter.info("plain")
-    assert handler.flush(5)
-    (event,) = recorder.items("events/track")
-    assert (event["user_id"], event["ai_data"]["convo_id"]) == ("adapter", "c9")
-    assert {key: event["properties"][key] for key in "abc"} == {"a": 2, "b": 1, "c": 0}
-    assert vars(heard.records[0])["request"] == 7
-    assert "raindrop" not in vars(heard.records[1])

@@ -7,6 +7,7 @@ import inspect
 import raindrop_logging
 
 PUBLIC = {
+    "CaptureFilter",
     "Carrier",
     "FlushResult",
     "HideRaindrop",

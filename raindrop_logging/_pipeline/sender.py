@@ -374,7 +374,7 @@ class Sender:
         redirect, reads no netrc, and does not log every request at INFO."""
         with self._transport_lock:
             if self._transport is None:
-                self._transport = _network_transport(self._receiver)
+                self._transport = network_transport(self._receiver)
             return self._transport
 
     # ---- what to say about it
@@ -404,12 +404,12 @@ class Sender:
         self._trouble(Trouble("refused as a whole", f"{said} {first.source}", records))
 
     def _hint_of(self, verdict: Verdict) -> str:
-        if verdict is not Verdict.UNREACHABLE or not _is_loopback(self._receiver.endpoint):
+        if verdict is not Verdict.UNREACHABLE or not is_loopback(self._receiver.endpoint):
             return ""
         return "; start it with 'raindrop-logging workshop', or correct the address"
 
     def _masked(self, text: str) -> str:
-        for secret in _secrets(self._receiver):
+        for secret in secrets_of(self._receiver):
             text = text.replace(secret, "***")
         return text
 
@@ -425,7 +425,7 @@ _HINTS = {
 }
 
 
-def _secrets(receiver: Receiver) -> list[str]:
+def secrets_of(receiver: Receiver) -> list[str]:
     """The write key, and what a proxy's address says of a user; short ones are made up."""
     key = receiver.write_key.reveal() if receiver.write_key is not None else ""
     user, at, _ = (receiver.proxy.reveal() if receiver.proxy is not None else "").rpartition("@")
@@ -442,7 +442,8 @@ def _headers(receiver: Receiver) -> dict[str, str]:
     return headers
 
 
-def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
+def network_transport(receiver: Receiver) -> httpx.HTTPTransport:
+    """What carries requests to a receiver: through its proxy, trusting whom it says, in time (`ends_within`)."""
     with not_across_fork:  # httpx imports more when a transport is made, and the first look-up of a host the codec
         import httpx
 
@@ -451,8 +452,7 @@ def _network_transport(receiver: Receiver) -> httpx.BaseTransport:
         from raindrop_logging._pipeline.deadline import bounded
 
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-        proxy = receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
-        transport = httpx.HTTPTransport(verify=_trusted(receiver), limits=limits, proxy=proxy)
+        transport = httpx.HTTPTransport(verify=trusted(receiver), limits=limits, proxy=proxy_of(receiver))
         bounded(transport)
     return transport
 
@@ -475,7 +475,7 @@ def _unseen_by_instrumentation() -> Generator[None]:
         context.detach(token)
 
 
-def _trusted(receiver: Receiver) -> bool | ssl.SSLContext:
+def trusted(receiver: Receiver) -> bool | ssl.SSLContext:
     """Certificates of a file or a directory as a context, for httpx is about to take no path any more; nobody's for an
     address that shows none: to read all authorities takes longer than a thousand records."""
     import ssl
@@ -489,6 +489,11 @@ def _trusted(receiver: Receiver) -> bool | ssl.SSLContext:
     return ssl.create_default_context(cafile=receiver.verify)
 
 
+def proxy_of(receiver: Receiver) -> str | None:
+    """The proxy that requests to a receiver go through, as its settings say, else as the environment does."""
+    return receiver.proxy.reveal() if receiver.proxy else _proxy_of_environment(receiver.endpoint)
+
+
 def _proxy_of_environment(endpoint: str) -> str | None:
     """What HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say for the receiver's host."""
     from urllib.parse import urlsplit
@@ -497,12 +502,12 @@ def _proxy_of_environment(endpoint: str) -> str | None:
     url = urlsplit(endpoint)
     found = getproxies()
     proxy = found.get(url.scheme) or found.get("all")
-    if not proxy or proxy_bypass(url.netloc) or _is_loopback(endpoint):
+    if not proxy or proxy_bypass(url.netloc) or is_loopback(endpoint):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _is_loopback(endpoint: str) -> bool:
+def is_loopback(endpoint: str) -> bool:
     """Whether the receiver is on this machine: no proxy of the environment is asked for it."""
     from urllib.parse import urlsplit
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 _PORTS = range(65536)
 _INDENTS = range(17)
+_HOUR = 3_600.0
 
 
 class Commands(Protocol):
@@ -29,3 +30,14 @@ def spaces(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) in _INDENTS:
         return int(text)
     raise argparse.ArgumentTypeError(f"an indent is a number from 0 to 16, not {text!r}")
+
+
+def seconds(text: str) -> float:
+    """A time above 0, up to an hour."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if 0.0 < number <= _HOUR:
+        return number
+    raise argparse.ArgumentTypeError(f"a time is a number of seconds, above 0 and at most {_HOUR:g}, not {text!r}")

@@ -41,6 +41,7 @@ _OVERRULED: Final[dict[str, Any]] = {
     "partial_flush_interval": _A_YEAR,  # read at once, an interaction of an hour is one complete event
     "retry_budget": _A_YEAR,  # how long to try is the shipment's to say
     "max_attempts": 2**31,
+    "budgets": {},  # a minute's worth, of records that were an hour's
     "durability": "memory",  # the file that is read keeps what has not arrived
     "shutdown_timeout": 1.0,
 }
@@ -122,6 +123,7 @@ class Road:
         before = self._before.dropped
         lost = Counter({reason: n - before.get(reason, 0) for reason, n in self._handler.stats().dropped.items()})
         lost.subtract(self._named)
+        lost.pop("sampled", None)  # as the configuration asks
         said = ", ".join(f"{count} {reason}" for reason, count in lost.items() if count > 0)
         return Outcome(settled=not said, why=f"records were given up ({said})" if said else "")
 

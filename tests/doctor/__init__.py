@@ -1,0 +1,1 @@
+"""`raindrop-logging doctor`, run against receivers that are well, that are not, and that are not there."""
