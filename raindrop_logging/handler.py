@@ -24,6 +24,8 @@ from raindrop_logging.settings import Settings, SettingsDict, read_settings
 if TYPE_CHECKING:
     import httpx
 
+    from raindrop_logging._pipeline.wiring import Pipeline
+
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
 """The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
@@ -89,7 +91,6 @@ class RaindropHandler(logging.Handler):
         self.settings: Settings = read_settings(_plain_keys(keys))
         self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
-        self._silence = self._pipeline.silence
         self._warned = False
 
     def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901 -- every call less is a faster log call
@@ -115,8 +116,8 @@ class RaindropHandler(logging.Handler):
             stamp = (_mint(128), pipeline.number) if stamp is None else _stamped_again(stamp, pipeline.number)
             if stamp is None:
                 return True
-            if self._silence is not None:
-                return self._unheard(fields, stamp, self._silence)
+            if pipeline.silence is not None:
+                return self._unheard(fields, stamp, pipeline)
             snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
             return self._handle_mended(record)
@@ -154,11 +155,11 @@ class RaindropHandler(logging.Handler):
         self._pipeline.ledger.uncaptured.one()
         return True
 
-    def _unheard(self, fields: dict[str, Any], stamp: tuple[int, ...], reason: str) -> bool:
+    def _unheard(self, fields: dict[str, Any], stamp: tuple[int, ...], pipeline: Pipeline) -> bool:
         fields[STAMP_KEY] = stamp
-        self._pipeline.accepted()
-        self._pipeline.ledger.unheard.one()
-        if reason != "no_destination" or self._warned:
+        pipeline.accepted()
+        pipeline.ledger.unheard.one()
+        if pipeline.silence != "no_destination" or self._warned:
             return True
         self._warned = True
         with suppress(RuntimeError):  # at interpreter exit no thread can start any more
@@ -198,9 +199,14 @@ class RaindropHandler(logging.Handler):
         """What became of the records so far."""
         return self._pipeline.stats()
 
+    def redirect(self, pipeline: Pipeline) -> None:
+        """Put every record from now on into this pipeline; what `raindrop_logging.testing` does for a while."""
+        self._pipeline = pipeline
+
     def __repr__(self) -> str:
-        if self._silence is not None:
-            return f"<RaindropHandler ({logging.getLevelName(self.level)}) {self._silence}>"
+        silence = self._pipeline.silence
+        if silence is not None:
+            return f"<RaindropHandler ({logging.getLevelName(self.level)}) {silence}>"
         target = self.settings.endpoint if self.settings.write_key else self.settings.workshop
         return f"<RaindropHandler ({logging.getLevelName(self.level)}) to {target}>"
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,10 +84,14 @@ class Pipeline:
         self._environ = os.environ if environ is None else environ
         self._forget = forget
         self._started = started
+        self.silence: Final = _silence(settings)
+        """Why records go nowhere, as the reason that counts them; None where they are sent."""
         # A child of fork keeps what these have found and imported.
         self._deployment = parts.deployment(settings, self._environ, _may_wait_for_git)
         self._redactor = parts.redactor(settings)
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.witness: Callable[[Refusal], None] | None = None
+        """Told of each refusal, instead of the operator; on a thread of ours."""
         self._settling = threading.Lock()
         self._build()
 
@@ -149,14 +153,6 @@ class Pipeline:
         )
 
     # ---- for the handler
-
-    @property
-    def silence(self) -> str | None:
-        """Why records go nowhere, as the reason that counts them; None where they are sent."""
-        settings = self.settings
-        if not settings.enabled or settings.mode == "off":
-            return "off"
-        return None if settings.write_key or settings.workshop else "no_destination"
 
     @property
     def is_running(self) -> bool:
@@ -597,6 +593,9 @@ class Pipeline:
     def _refused(self, refusal: Refusal, idents: Iterable[int]) -> None:
         self.ledger.drop(refusal.reason, refusal.records)
         self._confirm(idents)
+        if self.witness is not None:
+            self.witness(refusal)
+            return
         if refusal.reason == "tracing_off":  # as the user asked
             return
         where = str(refusal.source) if self.settings.debug else f"logger '{refusal.source.logger}'"
@@ -635,6 +634,12 @@ class Pipeline:
     def _trouble(self, trouble: Trouble) -> None:
         self.diagnostics.note(trouble.kind, trouble.detail, trouble.records)
         self.queue.ring()
+
+
+def _silence(settings: Settings) -> str | None:
+    if not settings.enabled or settings.mode == "off":
+        return "off"
+    return None if settings.write_key or settings.workshop else "no_destination"
 
 
 class _ReadSoFar(Struct, frozen=True):
