@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-# What runs in this process must not import these for the first time: pytester takes away what it brought.
-import httpx  # noqa: F401
-import opentelemetry.proto.collector.trace.v1.trace_service_pb2  # noqa: F401
-
-import raindrop_logging.pytest_plugin
-import raindrop_logging.workshop.otlp
-import raindrop_logging.workshop.payloads
-import raindrop_logging.workshop.spans  # noqa: F401
+from raindrop_logging.testing import capture
 
 pytest_plugins = ["pytester"]
 
-SHOP = '''
+SHOP = """
 import logging
 from raindrop_logging import extra
 
@@ -28,7 +22,18 @@ log = logging.getLogger("shop")
 
 def reply(user_id="u1", **fields):
     log.info("ai", extra=extra.ai(user_id=user_id, event="support_reply", input="q", output="a", **fields))
-'''
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_is_loaded() -> None:
+    """pytester takes away what was first imported by a run in this process, and some libraries stand no second time."""
+    import raindrop_logging.pytest_plugin  # noqa: F401
+
+    with capture() as captured:
+        extra = {"raindrop": {"kind": "task", "name": "first"}}
+        logging.getLogger("shop").info("span", extra=extra)
+        captured.assert_span("first")
 
 
 @pytest.fixture
