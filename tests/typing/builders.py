@@ -7,47 +7,18 @@ from datetime import UTC, datetime
 
 from raindrop_logging import extra
 
-extra.ai(
-    event_id="e",
-    user_id="u",
-    event="chat",
-    properties={"any": object()},
-    timestamp=1.5,
-    feature_flags={"new": "b"},
-    input="q",
-    output="a",
-    model="m",
-    convo_id="c",
-    attachments=[{"value": "a map"}],
-)  # right
+extra.ai(user_id="u", event="chat", input="q", output="a", model="m", convo_id="c", timestamp=1.5)  # right
+extra.ai(event_id=None, properties={"a": object()}, attachments=[{"value": "x"}], feature_flags={"a": "b"})  # right
 extra.ai(usr_id="u")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # wrong key
 extra.ai(user_id=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong type
 extra.ai(input="q", properties=["no"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong type
 
-extra.event(
-    event_id="e",
-    user_id="u",
-    event="chat",
-    properties={"any": object()},
-    timestamp=1.5,
-    feature_flags={"new": "b"},
-    attachments=[{"type": "code", "value": "x", "language": "python"}],
-)  # right
+extra.event(user_id="u", event="opened", attachments=[{"type": "code", "value": "x", "language": "c"}])  # right
 extra.event(input="q")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # wrong key
 extra.event(event=b"chat")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong type
 extra.event(feature_flags={"new": True})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]  # wrong type
 
-extra.begin(
-    event_id="e",
-    user_id="u",
-    event="chat",
-    properties={"any": object()},
-    timestamp=1.5,
-    feature_flags={"new": "b"},
-    input="q",
-    model="m",
-    convo_id="c",
-)  # right
+extra.begin(event_id="e", user_id="u", event="chat", input="q", model="m", convo_id="c")  # right
 extra.begin(output="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # wrong key
 extra.begin(timestamp=[2026])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # wrong type
 
