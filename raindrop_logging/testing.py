@@ -171,7 +171,7 @@ class Capture:
     def __init__(self, pipeline: Pipeline, inbox: _Inbox) -> None:
         self._pipeline = pipeline
         self._inbox = inbox
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask while its thread does
         self._forgotten: dict[str, int] = {}
         self._empty()
 

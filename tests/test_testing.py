@@ -110,6 +110,8 @@ def test_an_interaction_is_one_event_that_grows() -> None:
             "Find me a teapot", "Here.", 1, False,
         )  # fmt: skip
         assert [(span.output, span.event_id) for span in captured.spans] == [('["green"]', turn.id)]
+        turn.finish(output="Here are two.")  # a revision says what is new
+        assert [(event.input, event.output) for event in captured.events] == [("Find me a teapot", "Here are two.")]
 
 
 def test_it_is_what_would_be_sent(recorder: Recorder) -> None:
@@ -177,6 +179,7 @@ def test_clear_forgets_what_has_arrived() -> None:
     with capture() as captured:
         reply()
         reply(user_id="")
+        reply(properties=TOO_LARGE)
         turn = raindrop_logging.begin(user_id="u2", event="run", input="q", logger=log)
         captured.clear()
         assert (captured.events, captured.invalid, captured.dropped) == ([], [], {})
@@ -280,11 +283,13 @@ def test_the_environment_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     """A developer's variables change no test."""
     for name, value in {"ENABLED": "0", "TRACING": "0", "MODE": "off", "MAX_TEXT_CHARS": "30", "WORKSHOP": "1"}.items():
         monkeypatch.setenv(f"RAINDROP_{name}", value)
-    monkeypatch.setenv("RAINDROP_WORKSPACE_ID", "w")
+    for name in ("ID", "NAME", "ROOT"):
+        monkeypatch.setenv(f"RAINDROP_WORKSPACE_{name}", "w")
     with capture() as captured:
         reply(output="x" * 100)
         log.info("t", extra=extra.span(kind="task", name="t"))
     assert [event.output for event in captured.events] == ["x" * 100]
+    assert "workspace" not in captured.events[0].properties
     assert [span.name for span in captured.spans] == ["t"]
 
 
@@ -337,6 +342,21 @@ def test_flush_and_shutdown_of_the_code_under_test_reach_no_server(recorder: Rec
         assert (users_of(captured), recorder.requests) == (["inside", "again"], [])
     assert handler.flush(5.0)
     assert [item["user_id"] for item in recorder.items("events/track")] == ["before"]
+
+
+def test_figures_are_the_captures_alone(recorder: Recorder) -> None:
+    """What earlier handlers have done is no part of them inside, and is there again afterwards."""
+    log.setLevel(logging.INFO)
+    for number in range(2):
+        handler = RaindropHandler(write_key=f"k{number}", endpoint=recorder.endpoint, mode="sync")
+        log.addHandler(handler)
+        reply()
+        log.removeHandler(handler)
+        del handler
+    with capture():
+        reply()
+        assert raindrop_logging.stats().accepted == 1
+    assert raindrop_logging.stats().accepted == 2
 
 
 def test_the_innermost_gets_everything() -> None:

@@ -223,7 +223,7 @@ _LAST = -1_000
 def _after_fork_in_child() -> None:
     _registry.lock = threading.RLock()  # the one held by a thread of the parent would never be released
     _registry.retired = Stats()
-    for pipeline in (*pipelines(), *_registry.captures):
+    for pipeline in pipelines():
         pipeline.after_fork()
 
 
