@@ -4,8 +4,9 @@
         answer("Where is my parcel?")
     raindrop.assert_event("support_reply", user_id="u1", output="In Lyon.")
 
-With pytest the same object is the fixture ``raindrop``. Nothing is sent, no thread is started, and what was logged is
-there as soon as its log call returns, from any thread and any task.
+With pytest the same object is the fixture ``raindrop``; in a unittest.TestCase it is ``self.enterContext(capture())``.
+Nothing is sent, no thread is started, and what was logged is there as soon as its log call returns, from any thread and
+any task.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ def capture(
 
     Raises:
         SettingsError: a value breaks its key's rule.
+        ValueError: there is no such level.
     """
     chosen = {"redact": redact, "defaults": defaults, "tracing": tracing, "max_text_chars": max_text_chars}
     inbox = _Inbox()
