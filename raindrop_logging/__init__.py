@@ -1,14 +1,16 @@
 """Log calls that become Raindrop events, signals, interactions and spans.
 
-logging.config.dictConfig({"version": 1, ...})      RaindropHandler, load_config(path), or init(write_key) in code
-log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
-with bind(user_id=..., convo_id=...): ...           fields for every record made inside; rebind(...) once more is known
-begin(...), Interaction, resume_interaction         step by step; each step is a log record
-track_ai, track, track_signal, identify             one record each
-@interaction, @task, @tool; task_span, tool_span, llm_span, start_span, current_span, Tracer      spans
-resume_subagent, carry, traceparent                 across threads and processes
-flush(), shutdown(), stats()                        of every handler in the process
-install_signal_handlers()                           the same for a process that SIGTERM ends
+    logging.config.dictConfig({"version": 1, ...})      RaindropHandler, load_config(path), or init(write_key) in code
+    log.info("ai", extra={"raindrop": {...}})           or typed: extra=extra.ai(...)
+    with bind(user_id=..., convo_id=...): ...           fields for every record inside; rebind(...) once more is known
+    begin(...), Interaction, resume_interaction         step by step; each step is a log record
+    track_ai, track, track_signal, identify             one record each
+    task_span, tool_span, llm_span, start_span          spans; also @interaction, @task, @tool, current_span, Tracer
+    resume_subagent, carry, traceparent                 across threads and processes
+    flush(), shutdown(), stats()                        of every handler in the process
+    install_signal_handlers()                           the same for a process that SIGTERM ends
+
+Imported by name: `raindrop_logging.contrib`, `raindrop_logging.otel`, and `raindrop_logging.testing` for your tests.
 """
 
 from typing import TYPE_CHECKING, Any

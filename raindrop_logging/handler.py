@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import httpx
 
     from raindrop_logging._pipeline.breadcrumbs import Breadcrumbs
+    from raindrop_logging._pipeline.pipeline import Pipeline
 
 BLOCK_KEY = "raindrop"
 STAMP_KEY = "_raindrop_stamp"
@@ -105,8 +106,6 @@ class RaindropHandler(logging.Handler):
         self.settings: Settings = read_settings(plain_keys(keys))
         self._pipeline = pipeline_for(self, self.settings, transport)
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
-        self._silence = self._pipeline.silence
-        self._breadcrumbs = self._pipeline.breadcrumbs
         self._warned = False
 
     def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901 -- every call less is a faster log call
@@ -117,7 +116,7 @@ class RaindropHandler(logging.Handler):
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
         if block is None:
-            return self._breadcrumbs is not None and self._note(record, self._breadcrumbs)
+            return (breadcrumbs := self._pipeline.breadcrumbs) is not None and self._note(record, breadcrumbs)
         if self.filters:
             passed = self._passed(record)
             if passed is None:
@@ -131,16 +130,16 @@ class RaindropHandler(logging.Handler):
             stamp = fields.get(STAMP_KEY)
             if stamp is None:
                 stamp = (_mint(128), pipeline.number)
-                if self._silence is not None:
-                    return self._unheard(fields, stamp, self._silence)
+                if pipeline.silence is not None:
+                    return self._unheard(fields, stamp, pipeline)
                 snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
             else:
-                again = self._again(record, block, stamp)
+                again = self._again(record, block, stamp, pipeline)
                 if again is None:
                     return True
                 stamp, snapshot = again
-            if self._breadcrumbs is not None and snapshot.word == "finish":
-                snapshot = self._breadcrumbs.taken_along(snapshot, block)
+            if pipeline.breadcrumbs is not None and snapshot.word == "finish":
+                snapshot = pipeline.breadcrumbs.taken_along(snapshot, block)
         except Exception:  # noqa: BLE001 -- a log call never raises because of this package
             return self._handle_mended(record)
         pipeline.accepted()
@@ -182,12 +181,14 @@ class RaindropHandler(logging.Handler):
         block = record.__dict__.get(BLOCK_KEY)
         return None if not passed or block is None else (record, block)
 
-    def _again(self, record: logging.LogRecord, block: Any, stamp: Any) -> tuple[tuple[Any, ...], Snapshot] | None:
+    def _again(
+        self, record: logging.LogRecord, block: Any, stamp: Any, pipeline: Pipeline
+    ) -> tuple[tuple[Any, ...], Snapshot] | None:
         """The new stamp and the snapshot of a record that has a stamp; None where that is all for it.
 
         What a `CaptureFilter` captured, on the thread that logged, is preferred: the block may have changed since.
         """
-        number, snapshot = self._pipeline.number, None
+        number, snapshot = pipeline.number, None
         again: tuple[Any, ...] | None
         if is_captured(stamp):
             snapshot, mine = snapshot_of(stamp[0], stamp[1]), list[int]()
@@ -196,8 +197,8 @@ class RaindropHandler(logging.Handler):
             again = _stamped_again(stamp, number)
         if again is None:
             return None
-        if self._silence is not None:
-            self._unheard(record.__dict__, again, self._silence)
+        if pipeline.silence is not None:
+            self._unheard(record.__dict__, again, pipeline)
             return None
         if snapshot is None:
             snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), again[0])
@@ -212,11 +213,11 @@ class RaindropHandler(logging.Handler):
         self._pipeline.ledger.uncaptured.one()
         return True
 
-    def _unheard(self, fields: dict[str, Any], stamp: tuple[Any, ...], reason: str) -> bool:
+    def _unheard(self, fields: dict[str, Any], stamp: tuple[Any, ...], pipeline: Pipeline) -> bool:
         fields[STAMP_KEY] = stamp
-        self._pipeline.accepted()
-        self._pipeline.ledger.unheard.one()
-        if reason != "no_destination" or self._warned:
+        pipeline.accepted()
+        pipeline.ledger.unheard.one()
+        if pipeline.silence != "no_destination" or self._warned:
             return True
         self._warned = True
         with suppress(RuntimeError):  # at interpreter exit no thread can start any more
@@ -256,9 +257,14 @@ class RaindropHandler(logging.Handler):
         """What became of the records so far."""
         return self._pipeline.stats()
 
+    def redirect(self, pipeline: Pipeline) -> None:
+        """Put every record from now on into this pipeline; what `raindrop_logging.testing` does for a while."""
+        self._pipeline = pipeline
+
     def __repr__(self) -> str:
-        if self._silence is not None:
-            return f"<RaindropHandler ({logging.getLevelName(self.level)}) {self._silence}>"
+        silence = self._pipeline.silence
+        if silence is not None:
+            return f"<RaindropHandler ({logging.getLevelName(self.level)}) {silence}>"
         target = self.settings.endpoint if self.settings.write_key else self.settings.workshop
         return f"<RaindropHandler ({logging.getLevelName(self.level)}) to {target}>"
 

@@ -460,7 +460,7 @@ class AttachmentDict(TypedDict, total=False):
     """An attachment as a dict; see `Attachment`."""
 
     type: AttachmentType
-    value: str
+    value: Required[str]
     name: str | None
     role: AttachmentRole | None
     language: str | None
@@ -470,7 +470,7 @@ class AttachmentDict(TypedDict, total=False):
 class MessageDict(TypedDict, total=False):
     """A prompt's message as a dict; see `Message`."""
 
-    role: str
+    role: Required[str]
     content: Any
     name: str
     tool_calls: Any

@@ -54,11 +54,15 @@ def test_wheel_is_typed(wheel: ZipFile) -> None:
 
 
 def test_wheel_holds_the_package(wheel: ZipFile, tracked: list[str]) -> None:
-    """Every tracked file of the package is in the wheel, static files too, and beside it only the metadata."""
+    """Every tracked file of the package is in the wheel, static files too, and beside it only what pytest loads."""
     expected = {name for name in tracked if name.startswith("raindrop_logging/") and (ROOT / name).exists()}
+    expected = {name.removeprefix("raindrop_logging/_pytest11/") for name in expected}
     assert expected <= set(wheel.namelist())
     folders = {name.partition("/")[0] for name in wheel.namelist()}
-    assert {name for name in folders if not name.endswith(".dist-info")} == {"raindrop_logging"}
+    assert {name for name in folders if not name.endswith(".dist-info")} == {
+        "raindrop_logging",
+        "raindrop_logging_pytest.py",
+    }
 
 
 def test_console_script(wheel: ZipFile) -> None:
@@ -67,6 +71,13 @@ def test_console_script(wheel: ZipFile) -> None:
     assert "raindrop-logging = raindrop_logging.cli:main" in wheel.read(declared).decode().splitlines()
     (script,) = entry_points(group="console_scripts", name="raindrop-logging")
     assert callable(script.load())
+
+
+def test_pytest_plugin(wheel: ZipFile) -> None:
+    """The wheel names what pytest loads, which is there, beside the package."""
+    (declared,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
+    assert "raindrop = raindrop_logging_pytest" in wheel.read(declared).decode().splitlines()
+    assert "raindrop_logging_pytest.py" in wheel.namelist()
 
 
 def test_classifiers_list_what_ci_runs(project: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -72,6 +72,8 @@ class Pipeline:
         started: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
+        self.silence: Final = _silence(settings)
+        """Why records go nowhere, as the reason that counts them; None where they are sent."""
         self._clock = clock
         self._forget = forget
         self._started = started
@@ -102,7 +104,7 @@ class Pipeline:
         self._working = threading.local()  # whether this thread is in here, with locks of the stages perhaps
         self._ends_at: float | None = None
         self.pid = os.getpid()
-        self.ledger, self.queue = road.ledger, road.queue
+        self.ledger, self.queue, self.diagnostics = road.ledger, road.queue, road.diagnostics
         self.queue.attend = self._attend
         self.queue.attended(by_listener=False)
         self.accepted = self.ledger.accepted.one
@@ -124,14 +126,6 @@ class Pipeline:
         self._witness = self._road.witness = witness
 
     # ---- for the handler
-
-    @property
-    def silence(self) -> str | None:
-        """Why records go nowhere, as the reason that counts them; None where they are sent."""
-        settings = self.settings
-        if not settings.enabled or settings.mode == "off":
-            return "off"
-        return None if settings.write_key or settings.workshop else "no_destination"
 
     @property
     def is_running(self) -> bool:
@@ -184,7 +178,7 @@ class Pipeline:
             with self._listener.driven() as driving:
                 if driving:
                     self._road.end_senders(final=True)
-        self._road.diagnostics.tell()
+        self.diagnostics.tell()
 
     def _has_more_until(self, deadline: float) -> bool:
         return len(self.queue) > 0 and not self._road.is_behind() and self._clock() < deadline
@@ -217,7 +211,7 @@ class Pipeline:
         except SettingsError as error:  # what was fine at set-up is not any more
             self.settings = replace(self.settings, durability="memory")
             self._build()
-            self._road.diagnostics.note("spool_unwritable", f"{error}; records wait in memory", 0)
+            self.diagnostics.note("spool_unwritable", f"{error}; records wait in memory", 0)
 
     def kick(self) -> None:
         """Have everything that was logged before now on its way, without waiting for it."""
@@ -261,7 +255,7 @@ class Pipeline:
         # Else there is nothing a thread would have to be started for.
         if before.waiting or self._listener.is_alive or self._has_backlog:
             done = self._empty(deadline, last_try=last_try)
-        self._road.diagnostics.tell(wait=_TELL_SECONDS if timeout else 0.0)
+        self.diagnostics.tell(wait=_TELL_SECONDS if timeout else 0.0)
         after = self.stats()
         return FlushResult(sent=after.delivered - before.delivered, left=after.waiting, timed_out=not done)
 
@@ -359,10 +353,10 @@ class Pipeline:
 
     def _tell_the_end(self, lost: int, *, kept: int) -> None:
         if lost:
-            self._road.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
+            self.diagnostics.note("lost at exit", "the receiver did not take them within shutdown_timeout", lost)
         if kept:
-            self._road.diagnostics.note("kept", "in spool_dir, for the next process to send", kept)
-        self._road.diagnostics.tell(last_chance=True, wait=_TELL_SECONDS)
+            self.diagnostics.note("kept", "in spool_dir, for the next process to send", kept)
+        self.diagnostics.tell(last_chance=True, wait=_TELL_SECONDS)
 
     def retire(self) -> None:
         """End the threads of a pipeline that no handler uses any more and that has nothing left to send."""
@@ -377,6 +371,12 @@ class Pipeline:
         """All figures now; see `Stats`."""
         self.settle_in()
         return self._road.stats(self.silence or "off")
+
+
+def _silence(settings: Settings) -> str | None:
+    if not settings.enabled or settings.mode == "off":
+        return "off"
+    return None if settings.write_key or settings.workshop else "no_destination"
 
 
 class _ReadSoFar(Struct, frozen=True):

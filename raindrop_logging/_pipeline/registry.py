@@ -12,11 +12,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec.structs import replace
 
 from raindrop_logging._pipeline.pipeline import Pipeline
 from raindrop_logging._pipeline.stats import FlushResult, Stats
+from raindrop_logging.errors import SettingsError
 from raindrop_logging.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,11 +31,26 @@ LONGEST_WAIT = 31_536_000.0
 """Seconds; a wait of more overflows on some platforms, so infinity means this."""
 
 
+class User(Protocol):
+    """A handler, as it is seen from here."""
+
+    settings: Settings
+
+    def redirect(self, pipeline: Pipeline) -> None:
+        """Put every record from now on into this pipeline."""
+
+
 class _Registry:
-    """The pipelines by what their handlers were told, and the figures of those that are gone."""
+    """The pipelines by what their handlers were told, and the figures of those that are gone.
+
+    While there are ``captures``, all handlers put their records into the last of them; ``homeless`` are the handlers
+    made meanwhile, which have no pipeline of their own yet, with their transports.
+    """
 
     def __init__(self) -> None:
         self.pipelines: dict[tuple[Settings, Any], Pipeline] = {}
+        self.captures: list[Pipeline] = []
+        self.homeless: weakref.WeakKeyDictionary[User, httpx.BaseTransport | None] = weakref.WeakKeyDictionary()
         self.retired = Stats()
         self.lock = threading.RLock()  # taken when handlers are set up and pipelines end, never by a log call
         self.finalized_in = 0  # the child of multiprocessing that knows how to end
@@ -50,12 +70,20 @@ class _Registry:
 _registry = _Registry()
 
 
-def pipeline_for(user: object, settings: Settings, transport: httpx.BaseTransport | None) -> Pipeline:
+def pipeline_for(user: User, settings: Settings, transport: httpx.BaseTransport | None) -> Pipeline:
     """The pipeline of a handler: handlers with equal settings share one, however often logging is configured.
 
     Raises:
         SettingsError: what the settings name cannot work on this machine.
     """
+    with _registry.lock:
+        if _registry.captures:
+            _registry.homeless[user] = transport
+            return _registry.captures[-1]
+    return _own_pipeline(user, settings, transport)
+
+
+def _own_pipeline(user: User, settings: Settings, transport: httpx.BaseTransport | None) -> Pipeline:
     key = (settings, transport)
     for unused in [one for one in pipelines() if not one.users and not one.is_running]:
         _registry.forget(unused)  # one that runs ends itself when it is at rest: its listener may have a record in hand
@@ -71,9 +99,56 @@ def pipeline_for(user: object, settings: Settings, transport: httpx.BaseTranspor
     return pipeline
 
 
+@contextmanager
+def captured_by(pipeline: Pipeline) -> Generator[None]:
+    """Have every handler of the process put its records into this pipeline, those that are made meanwhile too.
+
+    Their own pipelines get nothing new until it ends, but carry on with what they have. The last of several that
+    overlap is the one that counts. `flush`, `shutdown` and `stats` ask that one alone.
+    """
+    with _registry.lock:
+        _registry.captures.append(pipeline)
+        _redirect()
+    try:
+        yield
+    finally:
+        with _registry.lock:
+            _registry.captures.remove(pipeline)
+            _redirect()
+
+
+def _redirect() -> None:
+    own = [(user, pipeline) for pipeline in pipelines() for user in pipeline.users]
+    if _registry.captures:
+        last = _registry.captures[-1]
+        for user in (*(user for user, _ in own), *_registry.homeless):
+            user.redirect(last)
+        return
+    for user, pipeline in own:
+        user.redirect(pipeline)
+    while _registry.homeless:
+        user, transport = _registry.homeless.popitem()
+        user.redirect(_home_of(user, transport))
+
+
+def _home_of(user: User, transport: httpx.BaseTransport | None) -> Pipeline:
+    """The pipeline that a handler made during a capture would have got; nobody is there to hear of a bad directory."""
+    try:
+        return _own_pipeline(user, user.settings, transport)
+    except SettingsError as error:
+        pipeline = _own_pipeline(user, replace(user.settings, durability="memory"), transport)
+        pipeline.diagnostics.note("spool_unwritable", f"{error}; records wait in memory", 0)
+        return pipeline
+
+
 def pipelines() -> list[Pipeline]:
     """Every pipeline of the process: those in use, and those that still have something to send."""
     return list(_registry.pipelines.values())
+
+
+def _asked() -> list[Pipeline]:
+    """What a flush, a shutdown and the figures are about: all pipelines, or only the one that captures."""
+    return _registry.captures[-1:] or pipelines()
 
 
 def clear() -> None:
@@ -84,18 +159,19 @@ def clear() -> None:
 
 def flush(timeout: float | None = None) -> FlushResult:
     """Flush every pipeline; the timeout is for all of them, by default each has its own ``shutdown_timeout``."""
-    return _all(lambda pipeline, left: pipeline.flush(left), timeout)
+    return _all(_asked(), lambda pipeline, left: pipeline.flush(left), timeout)
 
 
 def shutdown(timeout: float | None = None) -> FlushResult:
     """Shut every pipeline down; the timeout is as for `flush`."""
-    return _all(lambda pipeline, left: pipeline.shutdown(left), timeout)
+    return _all(_asked(), lambda pipeline, left: pipeline.shutdown(left), timeout)
 
 
-def _all(end: Callable[[Pipeline, float], FlushResult], timeout: float | None) -> FlushResult:
+def _all(
+    found: Sequence[Pipeline], end: Callable[[Pipeline, float], FlushResult], timeout: float | None
+) -> FlushResult:
     """Set all pipelines going, then wait for one after the other, each until its own deadline."""
     start = time.monotonic()
-    found = pipelines()
     delivered = sum(pipeline.stats().delivered for pipeline in found)
     for pipeline in found:
         pipeline.kick()
@@ -113,7 +189,7 @@ def _all(end: Callable[[Pipeline, float], FlushResult], timeout: float | None) -
 def stats() -> Stats:
     """Figures of every pipeline that this process has had, added up."""
     with _registry.lock:
-        total, found = _registry.retired, pipelines()
+        total, found = Stats() if _registry.captures else _registry.retired, _asked()
     for pipeline in found:
         total = total.added(pipeline.stats())
     return total
@@ -128,7 +204,7 @@ def end() -> FlushResult:
 
     Registered when this module is imported, so that what user code registers later runs, and logs, before it.
     """
-    return _all(lambda pipeline, left: pipeline.shutdown(left, final=True), None)
+    return _all(pipelines(), lambda pipeline, left: pipeline.shutdown(left, final=True), None)
 
 
 def _end_with_multiprocessing() -> None:

@@ -1,8 +1,10 @@
 """AWS Lambda: deliver before the function is frozen, which it is as soon as its handler has returned.
 
-@deliver()
-def handler(event, context):
-    log.info("ai", extra=extra.ai(...))
+    @deliver()
+    def handler(event, context):
+        log.info("ai", extra=extra.ai(...))
+
+What could not be sent in time waits for the next invocation of the same process.
 """
 
 from __future__ import annotations

@@ -88,6 +88,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     resource: Json = {}
     about: Event | None = None
 
+    @property
+    def event_id(self) -> str | None:
+        """The event that the span belongs to."""
+        return None if self.about is None else self.about.event_id
+
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one request brought; it is stored whole or not at all.
