@@ -215,10 +215,10 @@ def _scope_of(record: logging.LogRecord) -> Mapping[str, Any] | None:
 
 def _captured_before(record: logging.LogRecord) -> Snapshot | None:
     """What a filter has captured on the thread that logged, which is in the stamp then, behind the bits."""
-    match record.__dict__.get(STAMP_KEY):
-        case (int(bits), bytes(data), *_):
-            with suppress(msgspec.MsgspecError):  # somebody else's bytes
-                return snapshot_of(bits, data)
+    stamp = record.__dict__.get(STAMP_KEY)
+    if type(stamp) is tuple and len(stamp) > 1 and type(stamp[1]) is bytes:
+        with suppress(msgspec.MsgspecError):  # somebody else's bytes
+            return snapshot_of(_bits_of(record), stamp[1])
     return None
 
 
