@@ -96,4 +96,4 @@ def _takes_blocks(handler: logging.Handler) -> bool:
     """Whether it is a RaindropHandler, a queue, or has a formatter whose lines `raindrop-logging ship` sends later."""
     if getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)):
         return True
-    return getattr(handler.formatter, "takes_blocks", False)
+    return getattr(getattr(handler, "formatter", None), "takes_blocks", False)

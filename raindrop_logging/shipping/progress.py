@@ -119,17 +119,20 @@ class Bar:
         self._task = self._bars.add_task("shipping", total=None, delivered="0", rate="")
         self._began: float | None = None
         self._first = 0
+        self._last: Seen | None = None
         self._bars.start()
 
     def show(self, seen: Seen) -> None:
         """Draw it, at most ten times a second."""
+        self._last = seen
         now = self._clock()
         if self._began is None:
             self._began, self._first = now, seen.lines
-        if now - self._shown < _BAR_SECONDS:
-            return
-        self._shown = now
-        seconds = now - self._began
+        if now - self._shown >= _BAR_SECONDS:
+            self._draw(seen, now - self._began)
+            self._shown = now
+
+    def _draw(self, seen: Seen, seconds: float) -> None:
         rate = f"{(seen.lines - self._first) / seconds:,.0f} lines/s" if seconds > 0 else ""
         self._bars.update(
             self._task, completed=seen.read, total=seen.total, delivered=f"{seen.delivered:,}", rate=rate, refresh=True
@@ -140,7 +143,9 @@ class Bar:
         self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Leave the bar as it is now, and the cursor below it."""
+        """Draw the bar as it ended, and leave the cursor below it."""
+        if self._last is not None and self._began is not None:
+            self._draw(self._last, self._clock() - self._began)
         self._bars.stop()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from raindrop_logging.shipping.progress import Seen, progress
+from raindrop_logging.shipping.progress import Bar, Seen, progress
 from tests.shipping.conftest import write
 from tests.test_cli import EXTRA, WITHOUT
 
@@ -58,6 +58,16 @@ def test_bar_on_a_terminal(recorder: Recorder, tmp_path: Path) -> None:
     assert "1 delivered" in shown
     assert "━" in shown
     assert "[bold]/app.log:2: not JSON" in shown
+
+
+def test_the_last_bar_is_how_it_ended() -> None:
+    """However soon after another one it comes, the last state is what stays on the terminal."""
+    out = io.StringIO()
+    shown = Bar(out, lambda: 7.0)
+    shown.show(Seen(lines=0, delivered=0, read=0, total=9))
+    shown.show(Seen(lines=3, delivered=3, read=9, total=9))
+    shown.close()
+    assert "3 delivered" in out.getvalue()
 
 
 def test_lines_on_a_terminal_without_rich(recorder: Recorder, tmp_path: Path) -> None:
