@@ -147,8 +147,10 @@ def test_a_field_that_no_record_has_is_refused_at_once() -> None:
 )
 def test_it_never_raises_at_a_call(given: Any, recorder: Recorder) -> None:
     """Whatever the call's extra holds, the record is logged, and its block is for the handler to judge."""
-    attach(recorder.endpoint)
-    heard = Heard(log.name)
+    handler = attach(recorder.endpoint)
+    heard, told = Heard(log.name), diagnostics()
     RaindropAdapter(log, {"user_id": "u1", "properties": {}}).info("said", extra=given)
+    handler.flush(5)
     assert [record.msg for record in heard.records] == ["said"]
     assert vars(heard.records[0]).get("raindrop") == (given or {}).get("raindrop")
+    assert len(told.lines) == handler.stats().dropped.get("invalid", 0)

@@ -124,7 +124,10 @@ def _network(configured: Configured, timeout: float, *, sends: bool) -> Iterator
     from raindrop_logging._pipeline import parts
     from raindrop_logging.cli.diagnosis import reach
     from raindrop_logging.cli.diagnosis.checks import Section, skip
+    from raindrop_logging.cli.diagnosis.loggers import HTTP_CLIENT, set_apart
 
+    for logger in HTTP_CLIENT:
+        set_apart(logger)
     receiver: Receiver = parts.primary(configured.settings)
     reached = Section(title="Network", checks=tuple(reach.checks(receiver, timeout)))
     yield reached

@@ -60,6 +60,7 @@ def test_a_workshop_gets_it_all(ask: Ask) -> None:
         visit = ask(RAINDROP_WRITE_KEY=None, RAINDROP_WORKSHOP=workshop.endpoint)
         arrived = read_back(workshop.url, [USER])
     assert (visit.code, visit.failed) == (0, [])
+    assert visit["events/track_partial"]["said"].startswith("ai, begin, update, finish: HTTP 204")
     assert len(arrived.events) == 3
     assert arrived.totals == {"events": 3, "signals": 1, "spans": 1}
     assert arrived.users[USER]["traits"] == {"doctor": True}

@@ -159,13 +159,15 @@ def _keys(keys: dict[str, Key], style: Style) -> Iterator[str]:
     for name, key in set_keys.items():
         origin = style.painted(key.origin, _DIM)
         yield f"  {name:<{names}}  {_shown(key.value):<{min(values, _WIDEST)}}  {origin}"
-    defaults = ", ".join(f"{name} {_shown(key.value)}" for name, key in keys.items() if key.is_default)
+    defaults = [f"{name}{_KEPT}{_shown(key.value)}" for name, key in keys.items() if key.is_default]
     if defaults:
-        lines = style.wrapped("  ", f"by default: {defaults}", "    ")
-        yield from (style.painted(line, _DIM) for line in lines)
+        lines = style.wrapped("  ", f"by default: {', '.join(defaults)}", "    ")
+        yield from (style.painted(line.replace(_KEPT, " "), _DIM) for line in lines)
 
 
 _WIDEST: Final = 60
+_KEPT: Final = "\N{NO-BREAK SPACE}"
+"""Keeps a key and its value on one line."""
 
 
 def _shown(value: Any) -> str:

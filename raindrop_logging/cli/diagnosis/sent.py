@@ -24,7 +24,10 @@ TYPES: Final[dict[Lane, str]] = {
     Lane.USERS: "identify",
     Lane.TRACES: "span",
 }
-"""What goes by each route to the cloud; to a Workshop alone the ai record is a partial."""
+"""What goes by each route to the cloud."""
+
+TYPES_TO_WORKSHOP: Final[dict[Lane, str]] = {**TYPES, Lane.EVENTS: "event", Lane.PARTIALS: "ai, begin, update, finish"}
+"""The same to a Workshop that is the only destination, which gets the ai record as a final partial."""
 
 MAX_SKEW: Final = 60.0
 """Seconds that a clock may be off: what an HTTP date, a slow answer and a usual clock come to."""
@@ -32,37 +35,37 @@ MAX_SKEW: Final = 60.0
 
 def checks(trial: Trial, settings: Settings) -> Iterator[Check]:
     """Each route, then what they show together."""
-    used = lanes_of(settings)
+    used, types = lanes_of(settings), TYPES_TO_WORKSHOP if settings.write_key is None else TYPES
     for lane in Lane:
         if lane in used:
-            yield _route(lane, trial)
+            yield _route(lane, types[lane], trial)
         else:
-            yield skip(ROUTES[lane], f"{TYPES[lane]}: not sent, since tracing is false")
+            yield skip(ROUTES[lane], f"{types[lane]}: not sent, since tracing is false")
     yield from _clock(trial)
     if settings.write_key is not None and settings.workshop is not None:
         yield _mirror(trial, settings.workshop)
     yield _accounts(trial)
 
 
-def _route(lane: Lane, trial: Trial) -> Check:
+def _route(lane: Lane, types: str, trial: Trial) -> Check:
     name, exchange = ROUTES[lane], trial.of(lane)
     if exchange is None and lane in held_back(trial.exchanges):
-        return skip(name, f"{TYPES[lane]}: held back, since it never goes before the event that it is about")
+        return skip(name, f"{types}: held back, since it never goes before the event that it is about")
     if exchange is None:
         told = f": {trial.told[0]}" if trial.told else ""
-        return fail(name, f"{TYPES[lane]}: nothing was sent in time{told}", "see the lines above; raise --timeout")
+        return fail(name, f"{types}: nothing was sent in time{told}", "see the lines above; raise --timeout")
     ms = round(exchange.seconds * 1000, 1)
     if exchange.error is not None:
         kind, said = exchange.error[0], _line(exchange.error[1])
-        said = f"{TYPES[lane]}: no answer after {ms:.0f} ms, {kind}{f': {said}' if said else ''}"
+        said = f"{types}: no answer after {ms:.0f} ms, {kind}{f': {said}' if said else ''}"
         return fail(name, said, remedies.of_error(kind), error=kind, ms=ms)
-    return _answered(name, lane, exchange, ms)
+    return _answered(name, types, exchange, ms)
 
 
-def _answered(name: str, lane: Lane, exchange: Exchange, ms: float) -> Check:
+def _answered(name: str, types: str, exchange: Exchange, ms: float) -> Check:
     status, answer = exchange.status or 0, _text(exchange)
     facts = {"status": status, "ms": ms, "answer": answer}
-    said = f"{TYPES[lane]}: HTTP {status} in {ms:.0f} ms{f', {answer!r}' if answer else ''}"
+    said = f"{types}: HTTP {status} in {ms:.0f} ms{f', {answer!r}' if answer else ''}"
     if not exchange.taken:
         location = exchange.headers.get("location")
         said += f", to {_line(location).partition('?')[0]}" if location else ""

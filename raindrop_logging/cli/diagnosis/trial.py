@@ -1,7 +1,7 @@
 """One record of each type, logged and sent by the real road, with every request and answer seen.
 
-In: the keys of a handler, seconds.  Out: `Trial`.  Touches: the network, by a handler of its own; the loggers of this
-package and of the HTTP client, which nobody else hears from then on.
+In: the keys of a handler, seconds.  Out: `Trial`.  Touches: the network, by a handler of its own; the package's own
+logger, which nobody else hears from then on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from raindrop_logging._pipeline import parts
 from raindrop_logging._pipeline.sender import MAX_ANSWER_BYTES, network_transport
 from raindrop_logging._pipeline.stats import Stats
 from raindrop_logging._pipeline.stats import logger as diagnostics
+from raindrop_logging.cli.diagnosis.loggers import set_apart
 from raindrop_logging.handler import RaindropHandler
 from raindrop_logging.settings import Settings
 from raindrop_logging.wire import ROUTES, Lane
@@ -103,7 +104,7 @@ def send_one_of_each(keys: Mapping[str, Any], settings: Settings, seconds: float
         seconds: for one request; all of it takes at most `STAFFING_SECONDS` more, twice where the first step of the
             interaction arrives and its last does not.
     """
-    told, _ = _set_apart(diagnostics), _set_apart(logging.getLogger("httpcore"))  # which tells its every step at DEBUG
+    told = set_apart(diagnostics)
     watched = _Watched(network_transport(parts.primary(settings)))
     timeout = min(settings.timeout, seconds)
     told_keys: Any = {**keys, **_ONE_ATTEMPT, "timeout": timeout}
@@ -152,19 +153,6 @@ def _say(log: logging.Logger, *, spans: bool) -> Callable[[], None]:
     if spans:
         log.info("doctor", extra=extra.span(kind="tool", name=EVENT, event_id=turn, user_id=USER, properties=MARK))
     return lambda: log.info("doctor", extra=extra.finish(event_id=turn, output="It arrives.", **who))
-
-
-def _set_apart(logger: logging.Logger) -> list[str]:
-    """What is told on a logger and those below it from now on; the handlers of the configuration hear it no more."""
-    lines: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    logger.handlers[:], logger.propagate, logger.disabled = [Keeping()], False, False
-    logger.setLevel(logging.WARNING)
-    return lines
 
 
 # ---- seeing what is sent -------------------------------------------------------------------------------------------
