@@ -51,13 +51,13 @@ from raindrop_logging.tracing import (
 from raindrop_logging.version import __version__
 
 if TYPE_CHECKING:
-    from raindrop_logging.formatter import RaindropJsonFormatter
+    from raindrop_logging.formatter import RaindropJsonFormatter as RaindropJsonFormatter
 
 track_event = track
 
 
 def __getattr__(name: str) -> Any:
-    """What only some services need is imported when it is asked for."""
+    """What only some services need is imported when it is asked for; not by a star, so it is not in `__all__`."""
     if name != "RaindropJsonFormatter":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from raindrop_logging.formatter import RaindropJsonFormatter
@@ -76,7 +76,6 @@ __all__ = [
     "MissingExtraError",
     "RaindropAdapter",
     "RaindropHandler",
-    "RaindropJsonFormatter",
     "RaindropLoggingError",
     "SettingsError",
     "Span",

@@ -10,13 +10,17 @@ import sys
 from html import unescape
 from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
 import pdoc.doc
 import pytest
 
 from raindrop_logging import contrib
 
-MODULES = ["raindrop_logging", "raindrop_logging.contrib", "raindrop_logging.otel", "raindrop_logging.testing"]
+MODULES = [
+    "raindrop_logging",
+    *(f"raindrop_logging.{name}" for name in ("contrib", "formatter", "otel", "testing")),
+]
 """What the command names; pdoc adds what is below contrib, and `extra`, which the front names."""
 
 PAGES = [
@@ -31,7 +35,8 @@ def _names(module: str) -> list[str]:
     found = import_module(module)
     if hasattr(found, "__all__"):
         return [name for name in found.__all__ if name != "__version__"]
-    return [name for name, one in vars(found).items() if name[0] != "_" and getattr(one, "__module__", "") == module]
+    own = {name: one for name, one in vars(found).items() if getattr(one, "__module__", "") == module}
+    return [name for name, one in own.items() if name[0] != "_" and not isinstance(one, TypeVar)]
 
 
 @pytest.fixture(scope="module")

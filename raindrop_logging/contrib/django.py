@@ -20,7 +20,7 @@ from raindrop_logging.errors import RaindropLoggingError, SettingsError, did_you
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-    from django.conf import settings  # pyright: ignore[reportMissingTypeStubs]
+    from django import conf  # pyright: ignore[reportMissingTypeStubs]
     from django.utils.module_loading import import_string  # pyright: ignore[reportMissingTypeStubs]
 except ModuleNotFoundError as error:
     raise RaindropLoggingError("raindrop_logging.contrib.django needs Django: pip install django") from error
@@ -55,7 +55,7 @@ class RaindropMiddleware:
 
     def __init__(self, get_response: Callable[[_Request], Any]) -> None:
         self._get_response = get_response
-        self._binding = _binding(getattr(settings, "RAINDROP_BIND", {}))
+        self._binding = _binding(getattr(conf.settings, "RAINDROP_BIND", {}))
         self._is_async: bool = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] -- from 3.14 on
         if self._is_async:
             markcoroutinefunction(self)
