@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from raindrop_logging._pipeline.wrapped import has_block
+
 
 class HideRaindrop(logging.Filter):
     """Keeps records that hold a block out of a console or file handler.
@@ -13,4 +15,4 @@ class HideRaindrop(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for a record with a ``raindrop`` block."""
-        return "raindrop" not in record.__dict__
+        return not has_block(record.__dict__)

@@ -15,6 +15,7 @@ from raindrop_logging._pipeline import registry
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
+from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, STRUCTLOG_KEY, block_of
 from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
 from raindrop_logging.context import here as _here
@@ -23,11 +24,6 @@ from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
 if TYPE_CHECKING:
     import httpx
-
-BLOCK_KEY = "raindrop"
-STAMP_KEY = "_raindrop_stamp"
-"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
-then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""
@@ -99,8 +95,12 @@ class RaindropHandler(logging.Handler):
         """
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
-        if block is None:
+        if block is None and STRUCTLOG_KEY not in fields:
             return False
+        if type(block) is not dict:
+            block = block_of(fields)
+            if block is None:
+                return False
         if self.filters:
             passed = self._passed(record)
             if passed is None:
@@ -142,7 +142,7 @@ class RaindropHandler(logging.Handler):
         passed: Any = True if type(record) is _MendedRecord else self.filter(record)
         if isinstance(passed, logging.LogRecord):
             record = passed
-        block = record.__dict__.get(BLOCK_KEY)
+        block = block_of(record.__dict__)
         return None if not passed or block is None else (record, block)
 
     def _handle_mended(self, record: logging.LogRecord) -> bool:
