@@ -143,16 +143,16 @@ class RaindropProcessor:
         packed = _packed_for_logging(event)
         if packed is not None:
             self._take_packed(*packed)
-            return
-        block = event.get(BLOCK_KEY)
-        if block is None:
-            return
+        elif type(event) is not tuple and event.get(BLOCK_KEY) is not None:
+            self._take_block(logger, method_name, event, event[BLOCK_KEY])
+
+    def _take_block(self, logger: Any, method_name: str, event: MutableMapping[str, Any], block: Any) -> None:
         if "_record" in event:
             self._show_in_line(event, block)
         elif type(block) is not WrappedBlock:  # else another processor has taken it
-            self._take_unpacked(logger, method_name, event, block)
+            self._take_unsent(logger, method_name, event, block)
 
-    def _take_unpacked(self, logger: Any, method_name: str, event: MutableMapping[str, Any], block: Any) -> None:
+    def _take_unsent(self, logger: Any, method_name: str, event: MutableMapping[str, Any], block: Any) -> None:
         exc_info = event.get("exc_info")
         if exc_info is None and "exception" in event:
             tell_aside("structlog-exception", _BEHIND_THE_EXCEPTION)
@@ -278,13 +278,16 @@ def _logger_behind(logger: Any) -> logging.Logger | None:
 def _packed_for_logging(event: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The event dict and the ``extra`` that one of structlog's renderers has made; None where none has."""
     if type(event) is tuple:
-        (first, *_), keywords = event
-    elif "msg" in event and type(event.get("extra")) is dict:
-        first, keywords = event["msg"], event
+        arguments, keywords = event
+    elif BLOCK_KEY not in event and "msg" in event:
+        arguments, keywords = (), event
     else:
         return None
-    extra = keywords.setdefault("extra", {})
-    return (first, extra) if issubclass(type(first), dict) else (extra, extra)
+    extra = keywords.get("extra")
+    if type(extra) is not dict:
+        return None
+    is_whole = bool(arguments) and issubclass(type(arguments[0]), dict)
+    return (arguments[0], extra) if is_whole else (extra, extra)
 
 
 # ---- formatters for dictConfig files -------------------------------------------------------------------------------
