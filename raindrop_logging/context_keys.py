@@ -73,8 +73,9 @@ def _check(key: Any, field: Any, taken: Mapping[str, str]) -> None:
         raise SettingsError(f"'keys' has {key!r} for {field!r}: both must be texts")
     if key in taken:
         raise SettingsError(f"'keys' has '{key}', which is {taken[key]}: use another key for '{field}'")
-    if field not in FIELDS and not field.removeprefix(_PROPERTIES) != field != _PROPERTIES:
-        hint = did_you_mean(field, FIELDS) or "; for a property of the event say {'%s': 'properties.%s'}" % (key, key)
+    is_property = field.startswith(_PROPERTIES) and field != _PROPERTIES
+    if field not in FIELDS and not is_property:
+        hint = did_you_mean(field, FIELDS) or f"; for a property of the event say {{'{key}': 'properties.{key}'}}"
         raise SettingsError(
             f"'keys' has '{key}' for '{field}': a field is one of {' | '.join(FIELDS)} | properties.NAME{hint}"
         )

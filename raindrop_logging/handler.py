@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline import registry
+from raindrop_logging._pipeline import registry, wrapped
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
-from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, STRUCTLOG_KEY, block_of
+from raindrop_logging._pipeline.wrapped import STRUCTLOG_KEY, block_of
 from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
 from raindrop_logging.context import here as _here
@@ -24,6 +24,11 @@ from raindrop_logging.settings import Settings, SettingsDict, read_settings
 
 if TYPE_CHECKING:
     import httpx
+
+BLOCK_KEY = wrapped.BLOCK_KEY
+STAMP_KEY = wrapped.STAMP_KEY
+"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
+then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
 
 _NEVER_CAPTURED = frozenset({"raindrop_logging", "httpx", "httpcore"})
 """Top-level loggers whose records are ours or our HTTP client's; capturing them would feed on itself."""

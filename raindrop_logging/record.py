@@ -102,24 +102,26 @@ def hand_over(logger: logging.Logger, record: logging.LogRecord) -> None:
     """
     if logger is default_logger:
         logger.disabled = False  # as above
-    if not logger.isEnabledFor(record.levelno):
-        return
-    passed: Any = logger.filter(record)
+    passed: Any = logger.isEnabledFor(record.levelno) and logger.filter(record)
     if not passed:
         return
     if isinstance(passed, logging.LogRecord):  # since 3.12
         record = passed
-    found = False
+    ours = _handlers_of_ours(logger)
+    for handler in ours:
+        if record.levelno >= handler.level:
+            handler.handle(record)
+    if not ours:
+        tell_aside("hand_over", f"no RaindropHandler is attached to the logger '{logger.name}' or above: {_REMEDY}")
+
+
+def _handlers_of_ours(logger: logging.Logger) -> list[logging.Handler]:
+    found: list[logging.Handler] = []
     node: logging.Logger | None = logger
     while node is not None:
-        for handler in node.handlers:
-            if getattr(handler, "takes_blocks", False):
-                found = True
-                if record.levelno >= handler.level:
-                    handler.handle(record)
+        found += [handler for handler in node.handlers if getattr(handler, "takes_blocks", False)]
         node = node.parent if node.propagate else None
-    if not found:
-        tell_aside("hand_over", f"no RaindropHandler is attached to the logger '{logger.name}' or above: {_REMEDY}")
+    return found
 
 
 def tell_aside(kind: str, line: str) -> None:

@@ -22,19 +22,20 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import structlog
 from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.stdlib import ProcessorFormatter
-from structlog.typing import Processor
 
-from raindrop_logging._pipeline.wrapped import BLOCK_KEY, WrappedBlock, error_of, exception_of
+from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, WrappedBlock, error_of, exception_of
 from raindrop_logging.context_keys import ContextKeys
 from raindrop_logging.errors import SettingsError, did_you_mean
-from raindrop_logging.handler import STAMP_KEY
-from raindrop_logging.plain import plain, text_of
+from raindrop_logging.plain import plain
 from raindrop_logging.record import default_logger, hand_over, tell_aside
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 Show = Literal["full", "summary", "omit"]
 
@@ -88,9 +89,10 @@ class RaindropProcessor:
     what ``show`` says.
 
     Args:
-        keys: keys of the event (of the call, of ``logger.bind`` or of ``structlog.contextvars``) that say what the block
-            leaves out, as if `raindrop_logging.bind` held them around the call: names of ``user_id``, ``convo_id``,
-            ``event_id``, ``model``; or a mapping from keys to these, to ``event``, or to ``properties.NAME``.
+        keys: keys of the event (of the call, of ``logger.bind`` or of ``structlog.contextvars``) that say what the
+            block leaves out, as if `raindrop_logging.bind` held them around the call: names of ``user_id``,
+            ``convo_id``, ``event_id``, ``model``; or a mapping from keys to these, to ``event``, or to
+            ``properties.NAME``.
         event_key: the key that holds Raindrop's name of the event; structlog's own ``event`` is the message.
         show: what processors after it, and so the line, see of the block: all of it (``full``), names and ids
             (``summary``), or nothing (``omit``; where a record of logging's carries the block, an empty dict).
@@ -182,7 +184,7 @@ class RaindropProcessor:
         heard = _logger_behind(logger) or self._logger
         wrapped = self._wrapped(block, event)
         error = exception_of(event.get("exc_info"))
-        place = _PLACE(None, method_name, {})
+        place = _PLACE(heard, method_name, {})
         record = heard.makeRecord(
             heard.name,
             _LEVELS.get(method_name, logging.INFO),
@@ -277,10 +279,11 @@ def _logger_behind(logger: Any) -> logging.Logger | None:
 
 def _packed_for_logging(event: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The event dict and the ``extra`` that one of structlog's renderers has made; None where none has."""
+    arguments: tuple[Any, ...] = ()
     if type(event) is tuple:
         arguments, keywords = event
     elif BLOCK_KEY not in event and "msg" in event:
-        arguments, keywords = (), event
+        keywords = event
     else:
         return None
     extra = keywords.get("extra")
@@ -324,9 +327,8 @@ def console_formatter(*, show: Show = "summary", colors: bool | None = None) -> 
     Raises:
         SettingsError: a ``show`` that there is not.
     """
-    if colors is None:
-        colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    return _formatter(show, structlog.dev.ConsoleRenderer(colors=colors))
+    is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") if colors is None else colors
+    return _formatter(show, structlog.dev.ConsoleRenderer(colors=is_colored))
 
 
 def _formatter(show: Show, *renderers: Processor) -> ProcessorFormatter:

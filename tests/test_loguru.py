@@ -16,6 +16,7 @@ import raindrop_logging
 from raindrop_logging import RaindropHandler, SettingsError, bind
 from raindrop_logging.contrib.loguru import RaindropSink
 from tests.hostile import failing
+from tests.structlog.roads import fail
 from tests.wire.harness import Heard, attach
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_a_block_is_sent(logger: Any, enqueue: bool, recorder: Recorder) -> None
     logger.add(output, format="{message}")
     logger.add(RaindropSink(), enqueue=enqueue)
     logger.bind(raindrop=CHAT).info("ai")
-    logger.info("answered {}", 4711, raindrop={**CHAT, "type": "ai"})
+    logger.info("answered {}", 4711, raindrop={**CHAT, "type": "ai"})  # noqa: PLE1205 -- loguru's braces
     with logger.contextualize(raindrop={"event_id": "e1", "name": "thumbs_up"}):
         logger.success("signal")
     logger.info("a line for people")
@@ -88,7 +89,7 @@ def test_what_was_raised_goes_along(logger: Any, enqueue: bool, recorder: Record
     handler = attach(recorder.endpoint)
     logger.add(RaindropSink(), enqueue=enqueue)
     try:
-        raise LookupError("no such order")
+        fail(LookupError("no such order"))
     except LookupError:
         logger.bind(raindrop=CHAT).exception("ai")
     logger.complete()
@@ -113,7 +114,7 @@ def test_the_record_is_as_loguru_made_it(logger: Any, recorder: Recorder) -> Non
     """Name, place, level, thread and time are those of the call, not of the sink, for filters and diagnostics."""
     handler = attach(recorder.endpoint)
     records: list[logging.LogRecord] = []
-    handler.addFilter(lambda record: records.append(record) or True)
+    handler.addFilter(lambda record: not records.append(record))  # type: ignore[func-returns-value]
     logger.add(RaindropSink(), enqueue=True)
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     logger.patch(lambda record: record.update(time=moment)).bind(raindrop=CHAT).success("ai")
@@ -222,7 +223,7 @@ def test_odd_values_cost_no_more_than_their_record(logger: Any, recorder: Record
 
 
 def test_trouble_is_told_without_loguru_waiting_for_itself(logger: Any) -> None:
-    """That nobody hears the sink reaches loguru's own output through its recipe, though the sink holds loguru's lock."""
+    """That no handler hears the sink is told, through loguru's own recipe, though the sink holds loguru's lock."""
     output = io.StringIO()
     logger.add(output, format="{message}")
     logging.root.addHandler(InterceptHandler(extra=False))

@@ -17,8 +17,6 @@ from raindrop_logging.plain import error_text
 
 BLOCK_KEY: Final = "raindrop"
 STAMP_KEY: Final = "_raindrop_stamp"
-"""The one private attribute set on a LogRecord: the bits its ids are made of, so that every handler agrees on them,
-then the numbers of the pipelines that have captured it, so that none does twice along a chain of loggers."""
 
 STRUCTLOG_KEY: Final = "_logger"
 """structlog's `wrap_for_formatter` puts this on a record whose message is the whole event dict."""

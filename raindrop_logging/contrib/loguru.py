@@ -39,9 +39,7 @@ class RaindropSink:
         SettingsError: a key that no field could come from.
     """
 
-    def __init__(
-        self, handler: logging.Handler | None = None, *, keys: Iterable[str] | Mapping[str, str] = ()
-    ) -> None:
+    def __init__(self, handler: logging.Handler | None = None, *, keys: Iterable[str] | Mapping[str, str] = ()) -> None:
         self._handler = handler
         self._keys = ContextKeys(keys)
 

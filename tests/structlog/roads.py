@@ -6,12 +6,17 @@ import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from raindrop_logging.structlog import RaindropProcessor
+
+
+def fail(error: Exception) -> NoReturn:
+    """Raise it."""
+    raise error
 
 
 @dataclass
@@ -26,7 +31,7 @@ class Road:
     renderers: Callable[[], list[Any]]
     through_logging: bool = True
     writes_bytes: bool = False
-    output: io.StringIO | io.BytesIO = field(default_factory=io.StringIO)
+    output: Any = field(default_factory=io.StringIO)
 
     def configure(self, *processors: Any, before: tuple[Any, ...] = (), after: tuple[Any, ...] = ()) -> Any:
         """Configure structlog with a chain of ours in front of the renderers; the logger ``shop.desk``.
@@ -53,10 +58,10 @@ class Road:
             "write": structlog.WriteLoggerFactory,
             "bytes": structlog.BytesLoggerFactory,
         }
-        return makers[self.name](self.output)  # type: ignore[arg-type]
+        return makers[self.name](self.output)
 
     def _attach_console(self) -> None:
-        console = logging.StreamHandler(self.output)  # type: ignore[arg-type]
+        console = logging.StreamHandler(self.output)
         if self.name == "formatter":
             console.setFormatter(
                 ProcessorFormatter(

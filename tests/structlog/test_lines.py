@@ -16,9 +16,9 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from raindrop_logging import HideRaindrop, SettingsError, load_config
-from raindrop_logging.structlog import RaindropProcessor, console_formatter, json_formatter
+from raindrop_logging.structlog import RaindropProcessor, Show, console_formatter, json_formatter
 from tests.hostile import failing
-from tests.structlog.roads import EVERY, FORMATTER, LOG_KWARGS, PRINT, THROUGH_LOGGING, Road
+from tests.structlog.roads import EVERY, FORMATTER, LOG_KWARGS, PRINT, THROUGH_LOGGING, Road, fail
 from tests.wire.harness import Heard, attach
 
 if TYPE_CHECKING:
@@ -80,10 +80,11 @@ def test_show_less(road: Road, show: Any, recorder: Recorder) -> None:
 def test_show_in_a_formatter(recorder: Recorder) -> None:
     """In the chain of a ProcessorFormatter `show` decides on the line alone, for every logger's records."""
     handler = attach(recorder.endpoint)
-    for show, shown in (("full", CHAT), ("summary", SUMMARY), ("omit", None)):
+    choices: dict[Show, Any] = {"full": CHAT, "summary": SUMMARY, "omit": None}
+    for show, shown in choices.items():
         output = io.StringIO()
         console = logging.StreamHandler(output)
-        console.setFormatter(json_formatter(show=show))  # type: ignore[arg-type]
+        console.setFormatter(json_formatter(show=show))
         log = FORMATTER.configure(RaindropProcessor(keys=("user_id",)))
         logging.root.handlers[:] = [handler, console]
         log.info("ai", raindrop=CHAT)
@@ -104,7 +105,7 @@ def test_json_lines_of_every_logger(recorder: Recorder) -> None:
     logging.root.handlers[:] = [handler, console]
     heard = Heard()
     try:
-        raise LookupError("no such order")
+        fail(LookupError("no such order"))
     except LookupError:
         log.exception("failed %s", "order", raindrop=CHAT)
         logging.getLogger("shop.plain").exception("failed %s", "order", extra={"raindrop": CHAT, "order": 4711})
@@ -155,7 +156,7 @@ def test_a_wrong_choice_in_a_file_is_named(factory: str, tmp_path: Path) -> None
         (lambda: RaindropProcessor(keys=("tenant_name",)), "{'tenant_name': 'properties.tenant_name'}"),
         (lambda: RaindropProcessor(keys={"tenant": "properties."}), "'keys' has 'tenant' for 'properties.'"),
         (lambda: RaindropProcessor(keys=("event",)), "'event', which is structlog's name for the message"),
-        (lambda: RaindropProcessor(keys={"user": 1}), "'keys' has 'user' for 1: both must be texts"),  # type: ignore[dict-item]
+        (lambda: RaindropProcessor(keys={"user": 1}), "'keys' has 'user' for 1: both must be texts"),
         (lambda: RaindropProcessor(keys=None), "'keys' is None: it must be a list of keys"),  # type: ignore[arg-type]
     ],
 )

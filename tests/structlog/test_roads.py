@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 import raindrop_logging
 from raindrop_logging import RaindropHandler, bind
 from raindrop_logging.structlog import RaindropProcessor
-from tests.structlog.roads import BY_ITSELF, EVERY, FORMATTER, LOG_KWARGS, PRINT, TEXT, THROUGH_LOGGING, Road
+from tests.structlog.roads import BY_ITSELF, EVERY, FORMATTER, LOG_KWARGS, PRINT, THROUGH_LOGGING, Road, fail
 from tests.wire.harness import Heard, attach
 
 if TYPE_CHECKING:
@@ -92,17 +92,17 @@ def test_what_was_raised_goes_along(road: Road, way: str, recorder: Recorder) ->
     handler = attach(recorder.endpoint)
     log = road.configure(RaindropProcessor(), structlog.processors.format_exc_info)
     try:
-        raise LookupError("no such order")
+        fail(LookupError("no such order"))
     except LookupError as error:
         if way == "exception()":
             log.exception("ai", raindrop=CHAT)
         else:
             given = {"true": True, "exception": error, "triple": (type(error), error, error.__traceback__)}[way]
-            log.error("ai", raindrop=CHAT, exc_info=given)
+            log.error("ai", raindrop=CHAT, exc_info=given)  # noqa: TRY400 -- structlog's own ways are what is tried
     (event,) = sent(recorder, handler)
-    error = event["properties"]["error"]
-    assert (error["type"], error["message"]) == ("LookupError", "no such order")
-    assert "test_what_was_raised_goes_along" in error["stack"]
+    said = event["properties"]["error"]
+    assert (said["type"], said["message"]) == ("LookupError", "no such order")
+    assert "test_what_was_raised_goes_along" in said["stack"]
 
 
 @every_road
@@ -111,7 +111,7 @@ def test_no_exception_is_none(road: Road, recorder: Recorder) -> None:
     handler = attach(recorder.endpoint)
     log = road.configure(RaindropProcessor())
     log.info("ai", raindrop=CHAT, exc_info=False)
-    log.info("ai", raindrop=CHAT, exc_info=True)
+    log.info("ai", raindrop=CHAT, exc_info=True)  # noqa: LOG014 -- people do
     assert [event["properties"].get("error") for event in sent(recorder, handler)] == [None, None]
 
 
@@ -121,7 +121,7 @@ def test_a_span_is_marked_failed(road: Road, recorder: Recorder) -> None:
     handler = attach(recorder.endpoint)
     log = road.configure(RaindropProcessor())
     try:
-        raise TimeoutError("search")
+        fail(TimeoutError("search"))
     except TimeoutError:
         log.exception("searched %s", "tea", raindrop={"kind": "tool", "name": "search", "event_id": "e1"})
     assert handler.flush(10)
@@ -155,7 +155,7 @@ def test_async_methods(road: Road, recorder: Recorder) -> None:
         with bind(convo_id=f"of {user}"):
             await log.ainfo("ai", raindrop={"event": "chat", "input": "q"})
             try:
-                raise LookupError(user)
+                fail(LookupError(user))
             except LookupError:
                 await log.aexception("ai", raindrop={"event": "failed", "input": "q"})
 
@@ -250,7 +250,11 @@ def test_filters_hold_for_what_structlog_writes(road: Road, recorder: Recorder) 
     logging.getLogger("raindrop").removeFilter(no_one)
     assert [event["event"] for event in sent(recorder, handler)] == ["chat"]
     first, second = seen
-    assert (first.getMessage(), first.levelname, first.funcName) == ("ai", "INFO", "test_filters_hold_for_what_structlog_writes")
+    assert (first.getMessage(), first.levelname, first.funcName) == (
+        "ai",
+        "INFO",
+        "test_filters_hold_for_what_structlog_writes",
+    )
     assert (first.pathname, second.levelname) == (__file__, "ERROR")
 
 
@@ -303,9 +307,9 @@ def test_the_handler_alone_is_enough(road: Road, recorder: Recorder) -> None:
     handler = attach(recorder.endpoint)
     log = road.configure()
     try:
-        raise LookupError("no such order")
+        fail(LookupError("no such order"))
     except LookupError as error:
-        log.error("ai", raindrop={"user_id": "u1", "event": "chat", "input": "q"}, exc_info=error)
+        log.warning("ai", raindrop={"user_id": "u1", "event": "chat", "input": "q"}, exc_info=error)
     log.info("identify", raindrop={"user_id": "u1", "traits": {"plan": "pro"}})
     log.info("a line for people")
     (event,) = sent(recorder, handler)
@@ -335,13 +339,13 @@ def test_behind_a_queue(recorder: Recorder) -> None:
     handler = RaindropHandler(write_key="rk_test", endpoint=recorder.endpoint)
     waiting: SimpleQueue[Any] = SimpleQueue()
     logging.root.setLevel("INFO")
-    logging.root.addHandler(QueueHandler(waiting))  # type: ignore[arg-type]
+    logging.root.addHandler(QueueHandler(waiting))
     log = FORMATTER.configure(RaindropProcessor(keys=KEYS), after=(RaindropProcessor(),)).bind(user_id="u7")
     try:
-        raise LookupError("no such order")
+        fail(LookupError("no such order"))
     except LookupError:
         log.exception("ai", raindrop={"event": "chat", "input": "q"})
-    listener = QueueListener(waiting, handler)  # type: ignore[arg-type]
+    listener = QueueListener(waiting, handler)
     listener.start()
     listener.stop()
     (event,) = sent(recorder, handler)
@@ -382,7 +386,10 @@ def test_a_dropped_event_is_not_sent(recorder: Recorder) -> None:
         event["raindrop"]["input"] = "***"
         return event
 
-    for road, chain in ((PRINT, (drop_private, mask, RaindropProcessor())), (LOG_KWARGS, (RaindropProcessor(keys=KEYS), drop_private, mask))):
+    for road, chain in (
+        (PRINT, (drop_private, mask, RaindropProcessor())),
+        (LOG_KWARGS, (RaindropProcessor(keys=KEYS), drop_private, mask)),
+    ):
         log = road.configure(*chain)
         log.info("ai", raindrop={**CHAT}, private=True)
         log.info("ai", raindrop={**CHAT})
