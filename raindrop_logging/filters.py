@@ -9,8 +9,8 @@ from typing import Any
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.stored import snapshot_bytes
+from raindrop_logging._pipeline.wrapped import STAMP_KEY, block_of, has_block
 from raindrop_logging.context import current_scope
-from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
 
 
 class HideRaindrop(logging.Filter):
@@ -21,7 +21,7 @@ class HideRaindrop(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for a record with a ``raindrop`` block."""
-        return BLOCK_KEY not in record.__dict__
+        return not has_block(record.__dict__)
 
 
 class CaptureFilter(logging.Filter):
@@ -39,7 +39,7 @@ class CaptureFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """True; it never raises."""
-        block = record.__dict__.get(BLOCK_KEY)
+        block = block_of(record.__dict__)
         if block is not None:
             with suppress(Exception):  # a record made by hand: the handler takes it as it arrives
                 _capture(record, block)

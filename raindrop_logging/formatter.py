@@ -29,7 +29,7 @@ import msgspec
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-from raindrop_logging._pipeline import parts
+from raindrop_logging._pipeline import parts, wrapped
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.entries import ABOUT, Entry, Refusal, Snapshot, block_of
 from raindrop_logging._pipeline.redact import redacted
@@ -133,7 +133,7 @@ class RaindropJsonFormatter(JsonFormatter):
             log_data.clear()
             log_data.update(said)
         scope = _scope_of(record)
-        block = record.__dict__.get(BLOCK_KEY)
+        block = wrapped.block_of(record.__dict__)
         if block is None:
             ids, said = _ids_around(scope), {}
         else:

@@ -11,12 +11,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline import registry
+from raindrop_logging._pipeline import registry, wrapped
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.entries import Snapshot
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, pipeline_for
 from raindrop_logging._pipeline.stats import FlushResult, Stats, tell_operator
 from raindrop_logging._pipeline.stored import snapshot_of
+from raindrop_logging._pipeline.wrapped import STRUCTLOG_KEY, block_of
 from raindrop_logging.context import NOWHERE as _NOWHERE
 from raindrop_logging.context import current_scope
 from raindrop_logging.context import here as _here
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from raindrop_logging._pipeline.breadcrumbs import Breadcrumbs
     from raindrop_logging._pipeline.pipeline import Pipeline
 
-BLOCK_KEY = "raindrop"
-STAMP_KEY = "_raindrop_stamp"
+BLOCK_KEY = wrapped.BLOCK_KEY
+STAMP_KEY = wrapped.STAMP_KEY
 """The one private attribute set on a LogRecord, a tuple. First the bits its ids are made of, so that every handler
 agrees on them. Then the numbers of the pipelines that have captured it, so that none does twice along a chain of
 loggers; or what a `CaptureFilter` has captured, and which pipelines have taken that."""
@@ -108,13 +109,15 @@ class RaindropHandler(logging.Handler):
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._warned = False
 
-    def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901 -- every call less is a faster log call
+    def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901, PLR0915 -- every call less is a faster log call
         """Capture the record if it holds a block, passes the handler's filters and was not captured before.
 
         No lock is taken, and what may fail comes before the record is counted.
         """
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
+        if type(block) is not dict and (block is not None or STRUCTLOG_KEY in fields):
+            block = block_of(fields)
         if block is None:
             return (breadcrumbs := self._pipeline.breadcrumbs) is not None and self._note(record, breadcrumbs)
         if self.filters:
@@ -178,7 +181,7 @@ class RaindropHandler(logging.Handler):
         passed: Any = True if type(record) is _MendedRecord else self.filter(record)
         if isinstance(passed, logging.LogRecord):
             record = passed
-        block = record.__dict__.get(BLOCK_KEY)
+        block = block_of(record.__dict__)
         return None if not passed or block is None else (record, block)
 
     def _again(

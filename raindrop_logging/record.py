@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from logging.handlers import QueueHandler
 from typing import Any, Final
 
-from raindrop_logging._pipeline.stats import tell_operator, tell_operator_once
+from raindrop_logging._pipeline.stats import tell_operator, tell_operator_once, was_told
 from raindrop_logging.context import Scope, within
 from raindrop_logging.plain import text_of
 
@@ -97,3 +99,40 @@ def _takes_blocks(handler: logging.Handler) -> bool:
     if getattr(handler, "takes_blocks", isinstance(handler, QueueHandler)):
         return True
     return getattr(getattr(handler, "formatter", None), "takes_blocks", False)
+
+
+def hand_over(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Give a record to the handlers of ours that this logger reaches, and to no other.
+
+    For what another library has shown to people already. The levels of the logger and of the handlers apply, and the
+    logger's filters. That no handler of ours is reached is told once.
+    """
+    if logger is default_logger:
+        logger.disabled = False  # as above
+    passed: Any = logger.isEnabledFor(record.levelno) and logger.filter(record)
+    if not passed:
+        return
+    if isinstance(passed, logging.LogRecord):  # since 3.12
+        record = passed
+    ours = _handlers_of_ours(logger)
+    for handler in ours:
+        if record.levelno >= handler.level:
+            handler.handle(record)
+    if not ours:
+        tell_aside("hand_over", f"no RaindropHandler is attached to the logger '{logger.name}' or above: {_REMEDY}")
+
+
+def _handlers_of_ours(logger: logging.Logger) -> list[logging.Handler]:
+    found: list[logging.Handler] = []
+    node: logging.Logger | None = logger
+    while node is not None:
+        found += [handler for handler in node.handlers if getattr(handler, "takes_blocks", False)]
+        node = node.parent if node.propagate else None
+    return found
+
+
+def tell_aside(kind: str, line: str) -> None:
+    """As `tell_operator_once`, on a thread of its own: the caller may hold a lock that a handler would wait for."""
+    if not was_told(kind):
+        with suppress(RuntimeError):  # at interpreter exit no thread can start any more
+            threading.Thread(target=tell_operator_once, args=(kind, line), name="raindrop-warning", daemon=True).start()

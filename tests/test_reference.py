@@ -19,7 +19,7 @@ from raindrop_logging import contrib
 
 MODULES = [
     "raindrop_logging",
-    *(f"raindrop_logging.{name}" for name in ("contrib", "formatter", "otel", "testing")),
+    *(f"raindrop_logging.{name}" for name in ("contrib", "formatter", "otel", "structlog", "testing")),
 ]
 """What the command names; pdoc adds what is below contrib, and `extra`, which the front names."""
 

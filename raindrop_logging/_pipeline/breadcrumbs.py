@@ -77,10 +77,18 @@ def _line(record: LogRecord) -> _Line:
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": text_of(record.levelname, str),
         "logger": text_of(record.name, str),
-        "message": text_of(record, LogRecord.getMessage),
+        "message": _message(record),
     }
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
         said = error_text(error)
         line["error"] = f"{said['type']}: {said['message']}"
     return line
+
+
+def _message(record: LogRecord) -> str:
+    """The message; of an event of structlog's, which is all of it, the part that is said to people."""
+    said = record.msg
+    return (
+        text_of(said["event"], str) if type(said) is dict and "event" in said else text_of(record, LogRecord.getMessage)
+    )

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from raindrop_logging._pipeline.entries import SNAPSHOT_OVERHEAD, ErrorText, Snapshot, exact
+from raindrop_logging._pipeline.wrapped import WrappedBlock
 from raindrop_logging.plain import MAX_TEXT, error_text, packed
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
 
@@ -36,6 +37,8 @@ def capture(record: LogRecord, block: Any, scope: Mapping[str, Any] | None, bits
         _check(block, usual)
         encoded = exact((_encode(block), b""))
     except Exception:  # noqa: BLE001 -- whatever else it is, it is read with care
+        if type(block) is WrappedBlock:
+            return capture(*block.unwrapped(record, scope), bits)
         texts = _long_texts(block)
         encoded, said = packed({key: value for key, value in block.items() if key not in texts} if texts else block)
         word = _word(record.msg, said)
@@ -105,5 +108,7 @@ def _word(message: Any, said: Any) -> str | None:
 
 def _error_of(exc_info: Any) -> ErrorText | None:
     """Type, message and stack of ``exc_info`` (which a hand-made record may hold as anything), each bounded."""
+    if type(exc_info) is ErrorText:
+        return exc_info
     error: Any = exc_info[1] if type(exc_info) is tuple and len(exc_info) > 1 else exc_info
     return ErrorText(**error_text(error)) if issubclass(type(error), BaseException) else None

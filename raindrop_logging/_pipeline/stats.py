@@ -50,6 +50,11 @@ def tell_operator_once(kind: str, line: str) -> None:
         tell_operator(line)
 
 
+def was_told(kind: str) -> bool:
+    """Whether `tell_operator_once` has told the first trouble of its kind."""
+    return kind in _told_once
+
+
 def _is_heard() -> bool:
     node: logging.Logger | None = logger
     found = False

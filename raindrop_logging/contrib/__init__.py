@@ -7,6 +7,7 @@
                                                worker empties the root logger
     django       RaindropMiddleware            binds each request, with its authenticated user
     gunicorn     post_worker_init, worker_exit the hooks of a gunicorn.conf.py
+    loguru       logger.add(RaindropSink())    its records hold blocks as well
     rq           DrainingWorker                work horses leave with os._exit
     wsgi         RaindropMiddleware(app)       binds each request: Flask, any other
 

@@ -102,7 +102,7 @@ def _tool(_number: int) -> None:
         span.record_output("a green one")
 
 
-def _structlog() -> Call:
+def _structlog(*processors: Any) -> Call:
     import structlog
 
     structlog.configure(
@@ -111,6 +111,7 @@ def _structlog() -> Call:
             structlog.stdlib.filter_by_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
+            *processors,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.stdlib.render_to_log_kwargs,
         ],
@@ -120,6 +121,12 @@ def _structlog() -> Call:
     )
     bound = structlog.get_logger("shop.agent").bind(request="r1", user="u1")
     return lambda number: bound.info("ai", raindrop=ai(number))
+
+
+def _structlog_and_ours() -> Call:
+    from raindrop_logging.structlog import RaindropProcessor
+
+    return _structlog(RaindropProcessor())
 
 
 def _sdk() -> Call:
@@ -185,7 +192,7 @@ CASES: dict[str, tuple[Callable[[], None], Callable[[], Call]]] = {
     "interaction": (_ours, _same(_interaction)),
     "tool": (_ours, _same(_tool)),
     "structlog, ref": (_null, _structlog),
-    "structlog": (_ours, _structlog),
+    "structlog": (_ours, _structlog_and_ours),
     "sdk": (_null, _sdk),
     "queue handler": (_queue_handler, _same(_ai)),
     "opentelemetry": (_opentelemetry, _same(_ai)),

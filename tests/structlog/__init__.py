@@ -1,0 +1,1 @@
+"""structlog, as its users set it up, with the real library."""
