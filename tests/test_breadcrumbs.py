@@ -194,3 +194,14 @@ def test_interactions_with_lines_are_bounded(recorder: Recorder, listen: Callabl
         log.info("finish", extra=finish)
         handler.flush()
     assert [lines_of(event) for event in partials(recorder)] == [None, ["line of 1"], ["line of 2"]]
+
+
+def test_an_event_of_structlog_s_is_its_message(recorder: Recorder, listen: Callable[..., Any]) -> None:
+    """Where the record is the whole event dict, the line is what people read, without what is bound to it."""
+    handler = listen()
+    turn = begin(user_id="u1", event="chat", input="Hi")
+    event = {"event": "the index is slow", "request": "a long one"}
+    log.warning(event, extra={"_logger": log, "_name": "warning"})
+    turn.finish(output="Hi!")
+    handler.flush()
+    assert lines_of(the_event(recorder)) == ["the index is slow"]

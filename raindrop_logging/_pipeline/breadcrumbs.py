@@ -89,6 +89,6 @@ def _line(record: LogRecord) -> _Line:
 def _message(record: LogRecord) -> str:
     """The message; of an event of structlog's, which is all of it, the part that is said to people."""
     said = record.msg
-    return (
-        text_of(said["event"], str) if type(said) is dict and "event" in said else text_of(record, LogRecord.getMessage)
-    )
+    if type(said) is dict and "event" in said:
+        return text_of(said["event"], str)
+    return text_of(record, LogRecord.getMessage)
