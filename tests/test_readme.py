@@ -49,10 +49,13 @@ def _run(program: str, recorder: Recorder) -> None:
 
 
 def test_its_python_runs_as_one_program_and_everything_arrives(recorder: Recorder) -> None:
-    """All Python blocks, in order, in one process: six events, a signal and six spans arrive."""
+    """All Python blocks, in order, in one process: eight events, a signal and six spans arrive."""
     _run("\n".join(_blocks("python")), recorder)
-    events = recorder.items("events/track")
-    assert [item["event"] for item in events] == ["chat", "agent_run", "chat", "teapot", "stock", "stock_keeper"]
+    arrived = recorder.items("events/track")
+    names = ["chat", "agent_run", "chat", "support_reply", "loguru_reply", "teapot", "stock", "stock_keeper"]
+    assert [item["event"] for item in arrived] == names
+    assert [item["user_id"] for item in arrived[3:5]] == ["u1", "u1"]
+    events = arrived[:3] + arrived[5:]
     assert [item["signal_name"] for item in recorder.items("signals/track")] == ["thumbs_up"]
     spans = recorder.spans()
     names = ["search", "plan", "search_shop", "find_teapot", "launch_subagent", "stock_keeper"]
