@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Generator, ItemsView, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token, copy_context
-from logging import Logger
+from logging import Logger, LoggerAdapter
 from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from msgspec import Struct
@@ -25,6 +25,9 @@ from raindrop_logging.plain import plain, text_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+AnyLogger = Logger | LoggerAdapter[Any]
+"""Where a verb may be told to log; the fields and attributes of an adapter are in its records as well."""
 
 _DEEPEST = 32
 """Interactions that one context may hold open inside one another; a loop that never finishes its own must not grow."""
@@ -75,7 +78,7 @@ class Turn:
         self.parent_id = parent_id
         self.attributes: Mapping[str, Any] = {}
         self.tools: tuple[Any, ...] | None = None
-        self.logger: Logger | None = None
+        self.logger: AnyLogger | None = None
         self.about: Mapping[str, str] | None = None
         self.begun = False
         self.finished = False

@@ -11,13 +11,12 @@ documentation. Ids and names that are no text are said as their text.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self, Unpack
 
 from raindrop_logging import context
 from raindrop_logging.carrier import TOOL_EVENTS, Carrier, dispatched
-from raindrop_logging.context import Scope, Turn, enter, here, open_turn, remember
+from raindrop_logging.context import AnyLogger, Scope, Turn, enter, here, open_turn, remember
 from raindrop_logging.identifiers import mint_bits, uuid_text
 from raindrop_logging.plain import error_text, label, text_of
 from raindrop_logging.record import say
@@ -193,7 +192,7 @@ def begin(  # noqa: PLR0917 -- the official order
     timestamp: Time | None = None,
     feature_flags: Mapping[str, str] | None = None,
     tools: Tools | None = None,
-    logger: logging.Logger | None = None,
+    logger: AnyLogger | None = None,
 ) -> Interaction:
     """Open an interaction; until it is finished, it is what spans, signals and updates around here are about.
 
@@ -253,7 +252,7 @@ def _say(
     say(turn.logger, block, around, "%s %s", record_type, turn.event_id)
 
 
-def resume_interaction(event_id: str | None = None, *, logger: logging.Logger | None = None) -> Interaction:
+def resume_interaction(event_id: str | None = None, *, logger: AnyLogger | None = None) -> Interaction:
     """The interaction of this id, where this process has begun it; without an id, the one that is open around here.
 
     Where there is none such, a new handle: of that id, for the interaction that another process has begun, or of an
@@ -305,7 +304,7 @@ def track_ai(  # noqa: PLR0917 -- the official order
     attachments: Attachments | None = None,
     *,
     feature_flags: Mapping[str, str] | None = None,
-    logger: logging.Logger | None = None,
+    logger: AnyLogger | None = None,
 ) -> str:
     """A complete AI event: one question, one answer.
 
@@ -343,7 +342,7 @@ def track(  # noqa: PLR0917 -- the official order
     attachments: Attachments | None = None,
     *,
     feature_flags: Mapping[str, str] | None = None,
-    logger: logging.Logger | None = None,
+    logger: AnyLogger | None = None,
 ) -> str:
     """A plain product event; see `raindrop_logging.extra.event`.
 
@@ -361,7 +360,7 @@ def track(  # noqa: PLR0917 -- the official order
     return _track("event", event_id, fields, logger)
 
 
-def _track(record_type: RecordType, event_id: Any, fields: Mapping[str, Any], logger: logging.Logger | None) -> str:
+def _track(record_type: RecordType, event_id: Any, fields: Mapping[str, Any], logger: AnyLogger | None) -> str:
     known = label(event_id) or here().fields.get("event_id") or uuid_text(mint_bits(128))
     block = {**fields, "type": record_type, "event_id": known}
     say(logger, block, here(), "%s %s", record_type, known)
@@ -379,7 +378,7 @@ def track_signal(  # noqa: PLR0917 -- the official order
     after: str | None = None,
     sentiment: Sentiment | None = None,
     *,
-    logger: logging.Logger | None = None,
+    logger: AnyLogger | None = None,
 ) -> None:
     """A judgement on an event: feedback, an edit, a thumb. Without a sentiment Raindrop reads NEGATIVE.
 
@@ -405,9 +404,7 @@ def track_signal(  # noqa: PLR0917 -- the official order
     say(logger, block, here(), "signal %s", name)
 
 
-def identify(
-    user_id: str | None = None, traits: Properties | None = None, *, logger: logging.Logger | None = None
-) -> None:
+def identify(user_id: str | None = None, traits: Properties | None = None, *, logger: AnyLogger | None = None) -> None:
     """Traits of a user: names to texts, numbers or truth values.
 
     Args:

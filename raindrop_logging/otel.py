@@ -9,7 +9,6 @@ what is added about the interaction around is added on our side only.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
@@ -23,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanContext, StatusCode
 
 from raindrop_logging._pipeline.stats import tell_operator
-from raindrop_logging.context import Scope, Turn, here
+from raindrop_logging.context import AnyLogger, Scope, Turn, here
 from raindrop_logging.offered_tools import offered_by_attributes, offered_tool
 from raindrop_logging.otel_context import SCOPE, is_ai, processors, scope_in
 from raindrop_logging.plain import text_of
@@ -55,7 +54,7 @@ class RaindropSpanProcessor(SpanProcessor):
         everything: also take the other spans that start within an interaction.
     """
 
-    def __init__(self, *, logger: logging.Logger | None = None, everything: bool = False) -> None:
+    def __init__(self, *, logger: AnyLogger | None = None, everything: bool = False) -> None:
         self._logger = logger
         self._everything = everything
         self._open: OrderedDict[int, _Open] = OrderedDict()

@@ -15,7 +15,7 @@ from logging.handlers import QueueHandler
 from typing import Any, Final
 
 from raindrop_logging._pipeline.stats import tell_operator, tell_operator_once, was_told
-from raindrop_logging.context import Scope, within
+from raindrop_logging.context import AnyLogger, Scope, within
 from raindrop_logging.plain import text_of
 
 default_logger: Final = logging.getLogger("raindrop")
@@ -29,7 +29,7 @@ _told: list[bool] = []
 
 
 def say(
-    logger: logging.Logger | None,
+    logger: AnyLogger | None,
     block: Mapping[str, Any],
     scope: Scope,
     text: str,
@@ -48,16 +48,27 @@ def say(
     said = {key: value for key, value in block.items() if value is not None}
     shown = tuple([text_of(arg, str) for arg in args])
     try:
+        logger, extra = _unwrapped(logger, text, {"raindrop": said})
         heard = _heard(logger)
         if heard.isEnabledFor(logging.INFO):
             path, number, function = _place()
-            extra = {"raindrop": said}
             with within(scope):  # a record factory or a filter may ask what is bound
                 record = heard.makeRecord(heard.name, logging.INFO, path, number, text, shown, None, function, extra)
                 heard.handle(record)
     except Exception as trouble:  # noqa: BLE001 -- verbs stand in the application's own ``finally``, and spans end there
         line = f"a record of the verbs was not logged: {type(trouble).__name__}: {text_of(trouble, str)}"
         tell_operator_once("logger", line)
+
+
+def _unwrapped(
+    logger: AnyLogger | None, text: str, extra: Mapping[str, object]
+) -> tuple[logging.Logger | None, Mapping[str, object]]:
+    """The logger behind adapters, and what they add to the record; the block stays, whatever they do to it."""
+    while isinstance(logger, logging.LoggerAdapter):
+        _, said = logger.process(text, {"extra": extra})
+        extra = {**extra, **said.get("extra", {})}
+        logger = logger.logger
+    return logger, extra
 
 
 def _heard(logger: logging.Logger | None) -> logging.Logger:

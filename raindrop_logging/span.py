@@ -6,7 +6,6 @@ OpenTelemetry's current span while they are open (`raindrop_logging.otel_context
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final, Self, TypedDict, cast
 
 from raindrop_logging import otel_context
-from raindrop_logging.context import Scope, Turn, enter, here, leave, root_span_id
+from raindrop_logging.context import AnyLogger, Scope, Turn, enter, here, leave, root_span_id
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
 from raindrop_logging.offered_tools import offered_tool
 from raindrop_logging.plain import error_text, frozen, text_of
@@ -41,7 +40,7 @@ class SpanOptions(TypedDict, total=False):
     attributes: Mapping[str, Any] | None
     parent: Span | None
     start_time: Time | None
-    logger: logging.Logger | None
+    logger: AnyLogger | None
     trace_content: bool
     suppress_tracing: bool
 

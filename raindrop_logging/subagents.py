@@ -9,7 +9,6 @@ Else its launch would look queued for ever.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Self, Unpack
@@ -17,7 +16,7 @@ from typing import Any, Final, Self, Unpack
 import msgspec
 
 from raindrop_logging.carrier import CANCELLED, Carrier, Headers, read_carrier
-from raindrop_logging.context import Scope, Turn, here
+from raindrop_logging.context import AnyLogger, Scope, Turn, here
 from raindrop_logging.identifiers import mint_bits, trace_id_of_event, uuid_text
 from raindrop_logging.interactions import Interaction, know, opened
 from raindrop_logging.plain import frozen, label, plain, text_of
@@ -197,7 +196,7 @@ def resume_subagent(
     event_id: str | None = None,
     properties: Mapping[str, Any] | None = None,
     model: str | None = None,
-    logger: logging.Logger | None = None,
+    logger: AnyLogger | None = None,
 ) -> SubagentRun:
     """Begin a sub-agent's own event, linked to the turn that launched it (see `Interaction.subagent`).
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from raindrop_logging._pipeline.stats import tell_operator_once
-from raindrop_logging.context import Scope, Turn, here, open_turn
+from raindrop_logging.context import AnyLogger, Scope, Turn, here, open_turn
 from raindrop_logging.plain import frozen
 from raindrop_logging.span import Failure, LlmOptions, LlmSpan, Span, SpanOptions, Time, as_text, root_turn, turn_around
 from raindrop_logging.vocabulary import SpanKind, instant
@@ -136,7 +135,7 @@ class Tracer(Spans):
         logger: to log them on.
     """
 
-    def __init__(self, properties: Mapping[str, Any] | None = None, *, logger: logging.Logger | None = None) -> None:
+    def __init__(self, properties: Mapping[str, Any] | None = None, *, logger: AnyLogger | None = None) -> None:
         own = frozen(properties)
 
         def shared(options: SpanOptions) -> SpanOptions:

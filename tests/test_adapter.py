@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raindrop_logging import InvalidBlockError, RaindropAdapter, bind, extra
+from raindrop_logging import InvalidBlockError, RaindropAdapter, begin, bind, extra
 from tests.arrivals import the_event, the_span
 from tests.wire.harness import Heard, attach, diagnostics, log
 
@@ -154,3 +154,19 @@ def test_it_never_raises_at_a_call(given: Any, recorder: Recorder) -> None:
     assert [record.msg for record in heard.records] == ["said"]
     assert vars(heard.records[0]).get("raindrop") == (given or {}).get("raindrop")
     assert len(told.lines) == handler.stats().dropped.get("invalid", 0)
+
+
+@pytest.mark.parametrize("kind", [RaindropAdapter, logging.LoggerAdapter])
+def test_the_verbs_log_through_it(kind: Any, recorder: Recorder) -> None:
+    """Interactions and spans take an adapter where they take a logger, with what it adds; no block is lost."""
+    handler = attach(recorder.endpoint)
+    heard = Heard(log.name)
+    own: dict[str, Any] = {"user_id": "u1"}
+    turn = begin(event="chat", input="q", logger=RaindropAdapter(kind(log, own), {"user_id": "u1"}))
+    with turn.tool_span("search", logger=kind(log, own)):
+        pass
+    turn.finish(output="a")
+    assert handler.flush(5)
+    assert (the_event(recorder)["user_id"], the_span(recorder)["name"]) == ("u1", "search")
+    assert [record.levelname for record in heard.records] == ["INFO"] * 3
+    assert all(hasattr(record, "user_id") for record in heard.records) == (kind is logging.LoggerAdapter)
