@@ -140,7 +140,7 @@ class RaindropProcessor:
         return event_dict
 
     def _take(self, logger: Any, method_name: str, event: Any) -> None:
-        if isinstance(event, str | bytes | bytearray):
+        if isinstance(event, _TEXTS):
             tell_aside("structlog-order", _BEHIND_A_TEXT)
             return
         packed = _packed_for_logging(event)
@@ -243,6 +243,7 @@ class RaindropProcessor:
             del said[BLOCK_KEY]
 
 
+_TEXTS: Final = (str, bytes, bytearray)
 _BEHIND_A_TEXT: Final = (
     "RaindropProcessor stands behind the renderer, where it sees a text and no block: put it before the renderer"
 )
