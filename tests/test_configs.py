@@ -199,6 +199,22 @@ def test_json_lines_are_shipped_later(recorder: Recorder, tmp_path: Path) -> Non
     assert_all_arrived(recorder)
 
 
+def test_structlog_json_holds_the_block(recorder: Recorder) -> None:
+    """Records of logging's own loggers are lines in the same form as structlog's, with block, level and time."""
+    lines = speak_to(recorder, ROOT / "configs" / "structlog_json.json").stdout.splitlines()
+    told: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert [line.get("raindrop", {}).get("event_id") for line in told[:4]] == [None, "e-ai", "e-event", "e-steps"]
+    assert all(set(line) == {"event", "logger", "level", "timestamp"} | ({"raindrop"} & set(line)) for line in told)
+
+
+def test_structlog_dev_shows_names_alone(recorder: Recorder) -> None:
+    """A developer's console names the event of each block, and shows none of its texts."""
+    console = speak_to(recorder, ROOT / "configs" / "structlog_dev.yaml").stderr
+    assert "a line for people" in console
+    assert "e-ai" in console
+    assert "question" not in console
+
+
 def test_three_formats_say_the_same(tmp_path: Path) -> None:
     """One configuration written as JSON, YAML and TOML gives equal settings."""
     table = json.loads(json.dumps(MINIMAL))

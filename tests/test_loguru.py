@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ class UnpicklableError(Exception):
     """Does not get through a queue between processes."""
 
     def __reduce__(self) -> str:
-        raise TypeError("not this one")
+        raise pickle.PicklingError("not this one")
 
 
 @pytest.fixture(autouse=True)
@@ -138,10 +139,11 @@ def test_levels(logger: Any, recorder: Recorder) -> None:
 
 def test_one_handler_of_several(logger: Any, recorder: Recorder) -> None:
     """A sink that was given a handler gives records to no other one."""
-    other, own = attach(recorder.endpoint), RaindropHandler(write_key="rk_own", endpoint=recorder.endpoint)
+    other, own = attach(recorder.endpoint), RaindropHandler("WARNING", write_key="rk_own", endpoint=recorder.endpoint)
     logger.add(RaindropSink(own))
     logger.bind(raindrop=CHAT).info("ai")
-    assert len(sent(recorder, own)) == 1
+    logger.bind(raindrop={**CHAT, "event": "warned"}).warning("ai")
+    assert [event["event"] for event in sent(recorder, own)] == ["warned"]
     assert other.stats().accepted == 0
 
 
@@ -222,7 +224,7 @@ def test_odd_values_cost_no_more_than_their_record(logger: Any, recorder: Record
     assert handler.stats().dropped == {"invalid": 2}
 
 
-def test_trouble_is_told_without_loguru_waiting_for_itself(logger: Any) -> None:
+def test_trouble_is_told_without_loguru_waiting_for_itself(logger: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """That no handler hears the sink is told, through loguru's own recipe, though the sink holds loguru's lock."""
     output = io.StringIO()
     logger.add(output, format="{message}")
@@ -236,6 +238,7 @@ def test_trouble_is_told_without_loguru_waiting_for_itself(logger: Any) -> None:
     told = [line for line in output.getvalue().splitlines() if line != "ai"]
     assert len(told) == 1
     assert told[0].startswith("no RaindropHandler is attached to the logger 'raindrop' or above: ")
+    assert capsys.readouterr().err == ""  # the last resort for what no handler could be told
 
 
 def test_a_wrong_key_is_named() -> None:

@@ -97,7 +97,7 @@ LOG_KWARGS = Road("log kwargs", lambda: [structlog.stdlib.render_to_log_kwargs])
 FORMATTER = Road("formatter", lambda: [ProcessorFormatter.wrap_for_formatter])
 TEXT = Road("text through logging", _json)
 PRINT = Road("print", _json, through_logging=False)
-WRITE = Road("write", lambda: [structlog.dev.ConsoleRenderer(colors=False)], through_logging=False)
+WRITE = Road("write", lambda: [structlog.processors.KeyValueRenderer()], through_logging=False)
 BYTES = Road(
     "bytes",
     lambda: [structlog.processors.JSONRenderer(serializer=_bytes)],

@@ -91,6 +91,7 @@ def test_what_was_raised_goes_along(road: Road, way: str, recorder: Recorder) ->
     """The exception of an event becomes the record's error, also where a later processor renders it away."""
     handler = attach(recorder.endpoint)
     log = road.configure(RaindropProcessor(), structlog.processors.format_exc_info)
+    log.info("ai", raindrop={**CHAT, "event": "before"})
     try:
         fail(LookupError("no such order"))
     except LookupError as error:
@@ -99,7 +100,7 @@ def test_what_was_raised_goes_along(road: Road, way: str, recorder: Recorder) ->
         else:
             given = {"true": True, "exception": error, "triple": (type(error), error, error.__traceback__)}[way]
             log.error("ai", raindrop=CHAT, exc_info=given)  # noqa: TRY400 -- structlog's own ways are what is tried
-    (event,) = sent(recorder, handler)
+    _, event = sent(recorder, handler)
     said = event["properties"]["error"]
     assert (said["type"], said["message"]) == ("LookupError", "no such order")
     assert "test_what_was_raised_goes_along" in said["stack"]
@@ -269,6 +270,7 @@ def test_init_hears_what_structlog_writes(recorder: Recorder) -> None:
 def test_a_chain_of_its_own(recorder: Recorder) -> None:
     """A logger of `structlog.wrap_logger` with another chain than the configured one is heard as well, once."""
     handler = attach(recorder.endpoint)
+    LOG_KWARGS.configure(RaindropProcessor())
     processor = RaindropProcessor(keys=KEYS)
     for renderer in (
         structlog.stdlib.render_to_log_kwargs,
