@@ -13,6 +13,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import raindrop_logging
 
@@ -32,7 +33,7 @@ COMMAND = Path(sys.executable).with_name("raindrop-logging")
 class Receiver(BaseHTTPRequestHandler):
     """Takes everything, and keeps the paths."""
 
-    paths: list[str] = []
+    paths: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         """Answer as Raindrop does."""
