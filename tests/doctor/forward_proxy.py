@@ -10,6 +10,7 @@ import socket
 import socketserver
 import threading
 from base64 import b64encode
+from itertools import takewhile
 from typing import Self
 
 USER, PASSWORD = "tester", "opensesame"
@@ -24,7 +25,10 @@ class ForwardProxy:
 
         class Tunnelling(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                head = b"".join(iter(self.rfile.readline, b"\r\n")).decode()
+                lines = iter(self.rfile.readline, b"")  # which ends where the client has gone
+                head = b"".join(takewhile(lambda line: line != b"\r\n", lines)).decode()
+                if not head:
+                    return
                 if f"Basic {b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}" not in head:
                     self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                     return

@@ -14,6 +14,8 @@ from raindrop_logging.redaction import Redactor
 
 REDACTOR = Redactor()
 TIMES_LONGER, AT_MOST = 8, 24
+TRIES = 5
+"""A collection of garbage may fall into a measurement; what grows too fast does so each time."""
 
 REPEATED = [
     *(
@@ -131,7 +133,7 @@ def _growth(unit: str, length: int, times: int = 2) -> float:
 @pytest.mark.parametrize("unit", REPEATED)
 def test_repeating_what_a_pattern_looks_for_costs_no_more_than_its_length(unit: str) -> None:
     """Beginnings without an end, ends without a beginning, and things to find one after another."""
-    assert _growth(unit, 1_000) < AT_MOST
+    assert any(_growth(unit, 1_000) < AT_MOST for _ in range(TRIES))
 
 
 @pytest.mark.parametrize("start", RUNS)
@@ -139,7 +141,7 @@ def test_repeating_what_a_pattern_looks_for_costs_no_more_than_its_length(unit: 
 def test_a_run_behind_what_a_pattern_looks_for_costs_no_more_than_its_length(start: str, unit: str) -> None:
     """One beginning, and then what could go on for ever."""
     short, long = start + unit * (1_000 // len(unit)), start + unit * (TIMES_LONGER * 1_000 // len(unit))
-    assert _seconds(long) / max(_seconds(short), 2e-4) < AT_MOST
+    assert any(_seconds(long) / max(_seconds(short), 2e-4) < AT_MOST for _ in range(TRIES))
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -59,6 +60,8 @@ def address(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     """The running service."""
     monkeypatch.setenv("RAINDROP_WRITE_KEY", "rk_test")
     monkeypatch.setenv("RAINDROP_ENDPOINT", recorder.endpoint)
+    # Where a server of this process has had its lines of access off, they would stay off.
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
     app = Starlette(routes=[Route("/answer", answer)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=str(CONFIG), lifespan="off"))
     started = threading.Event()
