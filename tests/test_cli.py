@@ -21,7 +21,7 @@ from raindrop_logging.workshop.server import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("demo", "workshop", "schema")
+COMMANDS = ("demo", "workshop", "check", "schema")
 
 WITHOUT = """
 import sys

@@ -1,0 +1,2 @@
+# expect: RL101
+LOGGING = {'version': 1,

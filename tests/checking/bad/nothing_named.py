@@ -1,0 +1,5 @@
+# expect: RL102
+"""Settings without any."""
+
+DEBUG = True
+LOGGING_CONFIG = None
