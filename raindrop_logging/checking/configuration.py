@@ -120,7 +120,7 @@ class Configuration:
         return found
 
     def chain(self, name: str) -> Iterator[str]:
-        """A logger and the configured ones above it that its records go on to, where it is not known that they don't."""
+        """A logger and the configured ones above it that its records may go on to."""
         while True:
             if name in self.loggers:
                 yield name
@@ -134,8 +134,9 @@ class Configuration:
         """The level at which a logger makes records; None where it is not known."""
         while True:
             said = self.loggers[name][1].get("level") if name in self.loggers else None
-            if said is not None and said != "NOTSET" and said != 0:
-                return level_number(said)
+            number = level_number(said)
+            if said is not None and number != 0:  # NOTSET: the next one above decides
+                return number
             if not name:
                 return None if self.is_open or is_open(self.tree.get("root")) else 30
             name = name.rpartition(".")[0]

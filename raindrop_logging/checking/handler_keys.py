@@ -36,7 +36,9 @@ def faults(config: Configuration) -> Iterator[Fault]:
     for name, table in config.raindrops.items():
         where: Location = ("handlers", name)
         if table.get("()") and "class" in table:
-            yield Fault("RL201", (*where, "class"), "'class' beside '()' is given to the handler as a key", "take one out")
+            yield Fault(
+                "RL201", (*where, "class"), "'class' beside '()' is given to the handler as a key", "take one out"
+            )
         environ = config.target.environ
         good: dict[str, Any] = {}
         for key in table:
@@ -124,7 +126,7 @@ def _renamed(refusal: str) -> str:
 
 def _together(where: Location, good: dict[str, Any], environ: Mapping[str, str]) -> Iterator[Fault]:
     """What each key allows, and both together do not."""
-    pair = {key: good[key] for key in ("durability", "spool_dir") if key in good}
+    pair: dict[str, Any] = {key: good[key] for key in ("durability", "spool_dir") if key in good}
     if pair.get("durability") in {None, "memory"} or any(_is_pending(value) for value in pair.values()):
         return
     refusal = _refusal(pair, {name: environ[name] for name in ("RAINDROP_SPOOL_DIR",) if name in environ})
@@ -182,10 +184,9 @@ def _secrets(where: Location, good: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _transport(where: Location, good: dict[str, Any]) -> Iterator[Fault]:
-    endpoint = good.get("endpoint")
-    known = isinstance(endpoint, str) and not endpoint.startswith(_ENV)
-    loopback = known and _is_loopback(endpoint)
-    if known and not loopback and endpoint.strip().lower().startswith("http://"):
+    endpoint = str(good.get("endpoint", "")).strip().lower()
+    loopback = _is_loopback(endpoint)
+    if not loopback and endpoint.startswith("http://"):
         message = "the write key and every conversation would cross the network in the clear"
         yield Fault("RL207", (*where, "endpoint"), message, "write https://")
     if str(good.get("verify")).strip().lower() in {"false", "0", "no", "off"} and not loopback:
@@ -194,11 +195,13 @@ def _transport(where: Location, good: dict[str, Any]) -> Iterator[Fault]:
     spool = good.get("spool_dir")
     if isinstance(spool, str) and _TEMPORARY.match(spool.strip()):
         message = "a reboot or a cleaner deletes what was to be kept"
-        yield Fault("RL209", (*where, "spool_dir"), message, "name a directory of the service's own, under /var/lib say")
+        yield Fault(
+            "RL209", (*where, "spool_dir"), message, "name a directory of the service's own, such as one under /var/lib"
+        )
 
 
-def _is_loopback(address: Any) -> bool:
-    host = urlsplit(str(address).strip()).hostname or ""
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:

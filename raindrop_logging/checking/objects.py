@@ -51,7 +51,9 @@ def _class(where: Location, found: Any) -> Iterator[Fault]:
 
 def _kind(where: Location, found: Any, base: type, what: str) -> Iterator[Fault]:
     if found is not None and not (isinstance(found, type) and issubclass(found, base)):
-        yield Fault("RL109", where, f"is no class of a {what}", f"name a {what}, such as {base.__module__}.{base.__name__}")
+        yield Fault(
+            "RL109", where, f"is no class of a {what}", f"name a {what}, such as {base.__module__}.{base.__name__}"
+        )
 
 
 def _made(where: Location, table: Mapping[Any, Any], key: str) -> Iterator[Fault]:
@@ -70,7 +72,7 @@ def _given(table: Mapping[Any, Any], others: frozenset[str]) -> list[Any]:
     return [key for key in table if key not in others]
 
 
-def _arguments(where: Location, thing: Any, given: Iterable[Any], more: bool) -> Iterator[Fault]:  # noqa: FBT001
+def _arguments(where: Location, thing: Any, given: Iterable[Any], more: bool) -> Iterator[Fault]:
     taken = arguments_of(thing)
     if taken is None:
         return
@@ -94,32 +96,29 @@ def _alias(name: str, known: tuple[str, ...]) -> str:
 
 
 def _formatter(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
+    wrong: list[Fault] = []
     if "()" in table:
-        yield from _made(where, table, "()")
-        return
-    if table.get("class"):
-        yield from _class((*where, "class"), table["class"])
-    if thing_of(class_name(table)) in {None, logging.Formatter} and not isinstance(table.get("class"), Unknown):
-        own = class_name(table) not in {None, "logging.Formatter"}
-        yield from () if own else _format(where, table)
+        wrong += _made(where, table, "()")
+    elif table.get("class"):
+        wrong += _class((*where, "class"), table["class"])
+    yield from wrong
+    said = table.get("()", table.get("class"))
+    if not wrong and (not said or thing_of(class_name(table)) is logging.Formatter):
+        yield from _format(where, table)
 
 
 def _format(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
-    keys = ("format", "style", "validate", "defaults")
-    given = {key: table[key] for key in keys if table.get(key) is not None}
-    if any(has_unknown(value) for value in given.values()):
+    """Let logging judge the format itself."""
+    key = "fmt" if "()" in table and "fmt" in table else "format"
+    given = {name: table[name] for name in ("style", "validate", "defaults") if table.get(name) is not None}
+    if has_unknown(table.get(key)) or any(has_unknown(value) for value in given.values()):
         return
     try:
-        logging.Formatter(
-            given.get("format"),
-            style=given.get("style", "%"),
-            validate=given.get("validate", True),
-            defaults=given.get("defaults"),
-        )
+        logging.Formatter(table.get(key), **given)
     except Exception as error:  # noqa: BLE001 -- whatever logging makes of values of any kind
-        key = "style" if "Style" in str(error) else "format"
         fix = "choose % and %(message)s, { and {message}, or $ and $message, for both 'style' and 'format'"
-        yield Fault("RL113", (*where, key), f"logging refuses it: {error}", fix)
+        place = (*where, "style" if "Style" in str(error) else key)
+        yield Fault("RL113", place, f"logging refuses it: {error}", fix)
 
 
 # ---- handlers ------------------------------------------------------------------------------------------------------
@@ -162,8 +161,7 @@ def _of_stdlib(config: Configuration, where: Location, table: dict[Any, Any], th
 
 
 def _values(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
-    for key in table:
-        value = table[key]
+    for key, value in table.items():
         if key in _NUMBERS and isinstance(value, str) and not value.startswith(("ext://", "cfg://", "env://")):
             yield Fault("RL116", (*where, key), f"must be a number, not the text {value!r:.40}", "write a number")
 

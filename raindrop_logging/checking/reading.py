@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -73,7 +73,8 @@ def _kind(tree: Any) -> str:
 
 # ---- JSON ----------------------------------------------------------------------------------------------------------
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_DEEPER: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 
 
 def _read_json(file: str, text: str) -> list[Document]:
@@ -91,57 +92,59 @@ class _LocatedJson:
     """Reads a text that is known to be JSON once more, for the lines of its values and keys that stand twice."""
 
     def __init__(self, text: str) -> None:
-        self._tokens = self._numbered(text)
+        self._pieces = iter(_numbered(text))
         self.lines: dict[Location, int] = {}
         self.doubled: list[Location] = []
 
-    @staticmethod
-    def _numbered(text: str) -> Iterator[tuple[str, int]]:
-        line, seen = 1, 0
-        for match in _TOKEN.finditer(text):
-            line += text.count("\n", seen, match.start())
-            seen = match.start()
-            yield match[0], line
-
     def value(self, where: Location) -> Any:
         """The next value."""
-        token, line = next(self._tokens)
+        return self._value(*next(self._pieces), where)
+
+    def _value(self, piece: str, line: int, where: Location) -> Any:
         self.lines.setdefault(where, line)
-        if token == "{":
+        if piece == "{":
             return self._table(where)
-        if token == "[":
+        if piece == "[":
             return self._list(where)
-        return json.loads(token)
+        return json.loads(piece)
 
     def _table(self, where: Location) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        token, line = next(self._tokens)
-        while token != "}":
-            if token != ",":
-                key = json.loads(token)
+        for piece, line in self._pieces:
+            if piece == "}":
+                break
+            if piece != ",":
+                key = json.loads(piece)
                 place = (*where, key)
                 if key in found:
                     self.doubled.append(place)
                 self.lines[place] = line
-                next(self._tokens)  # the colon
+                next(self._pieces)  # the colon
                 found[key] = self.value(place)
-            token, line = next(self._tokens)
         return found
 
     def _list(self, where: Location) -> list[Any]:
         found: list[Any] = []
-        for token, line in self._tokens:
-            if token == "]":
+        for piece, line in self._pieces:
+            if piece == "]":
                 break
-            if token != ",":
-                self._tokens = _again((token, line), self._tokens)
-                found.append(self.value((*where, len(found))))
+            if piece != ",":
+                found.append(self._value(piece, line, (*where, len(found))))
         return found
 
 
-def _again(first: tuple[str, int], rest: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-    yield first
-    yield from rest
+def _numbered(text: str) -> list[tuple[str, int]]:
+    """Its strings, numbers, words and signs, each with its line."""
+    pieces: list[tuple[str, int]] = []
+    line, seen, depth = 1, 0, 0
+    for match in _PIECE.finditer(text):
+        line += text.count("\n", seen, match.start())
+        seen = match.start()
+        depth += _DEEPER.get(match[0], 0)
+        if depth > MOST_DEPTH:
+            raise _endless()
+        pieces.append((match[0], line))
+    return pieces
 
 
 # ---- YAML ----------------------------------------------------------------------------------------------------------
@@ -158,7 +161,7 @@ def _read_yaml(file: str, text: str) -> list[Document]:
     class Loader(yaml.SafeLoader):
         """Tags of a program's own, such as ``!ENV``, are known to that program only."""
 
-    Loader.add_multi_constructor("!", lambda *_: UNKNOWN)  # type: ignore[no-untyped-call]
+    Loader.add_multi_constructor("!", lambda *_: UNKNOWN)
     lines: dict[Location, int] = {}
     doubled: list[Location] = []
     try:
@@ -179,10 +182,11 @@ def _read_yaml(file: str, text: str) -> list[Document]:
 
 def _note_nodes(node: yaml.Node, where: Location, lines: dict[Location, int], doubled: list[Location]) -> None:
     lines.setdefault(where, node.start_mark.line + 1)
-    if node.id == "sequence":
+    kind = getattr(node, "id", None)
+    if kind == "sequence":
         for index, part in enumerate(node.value):
             _note_nodes(part, (*where, index), lines, doubled)
-    elif node.id == "mapping":
+    elif kind == "mapping":
         pairs = [(key, part) for key, part in node.value if isinstance(key.value, str) and key.value != "<<"]
         counted = Counter(key.value for key, _ in pairs)
         doubled += [(*where, key) for key, count in counted.items() if count > 1]

@@ -213,4 +213,6 @@ def _verbs(config: Configuration) -> Iterator[Fault]:
 
 
 def _heard_by(config: Configuration, where: Location) -> str:
-    return f"add {next(iter(config.raindrops))!r} to its handlers, or let {where[-1]!r} propagate to a logger that has it"
+    return (
+        f"add {next(iter(config.raindrops))!r} to its handlers, or let {where[-1]!r} propagate to a logger that has it"
+    )

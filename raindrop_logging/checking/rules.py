@@ -55,7 +55,9 @@ _RULES: Final = (
     Rule("RL403", "listener that nobody starts", "dictConfig builds it; starting it is up to your code", "warning"),
     Rule("RL404", "'defaults' of a formatter", "Python 3.11 passes over them; each line then fails"),
     Rule("RL405", "flushLevel by name", "Python 3.11, and early releases of 3.12, keep the text: log calls then raise"),
-    Rule("RL406", "own QueueHandler by 'class'", "since Python 3.12 dictConfig treats subclasses its own way", "warning"),
+    Rule(
+        "RL406", "own QueueHandler by 'class'", "since Python 3.12 dictConfig treats subclasses its own way", "warning"
+    ),
     Rule("RL407", "class object under 'class'", "Python 3.11 takes only a text there"),
 )
 

@@ -74,7 +74,9 @@ def _unread(where: Location, known: Collection[str], message: str) -> Fault:
 
 
 def _logger_keys(config: Configuration) -> Iterator[Fault]:
-    tables = [(("loggers", name), table) for name, table in config.tables("loggers")]
+    tables: list[tuple[Location, dict[Any, Any]]] = [
+        (("loggers", name), table) for name, table in config.tables("loggers")
+    ]
     root = config.tree.get("root")
     if is_table(root):
         tables.append((("root",), root))
@@ -85,21 +87,23 @@ def _logger_keys(config: Configuration) -> Iterator[Fault]:
 
 
 def _plain_keys(config: Configuration) -> Iterator[Fault]:
+    """Keys of formatters and filters that dictConfig makes itself; what is named by '()' gets all of its keys."""
     for name, table in config.tables("formatters"):
         if "()" not in table:
-            for key in table:
-                if key not in _FORMATTER:
-                    yield _of_formatter(("formatters", name, key), table)
+            yield from (_of_formatter(("formatters", name, key), table) for key in table if key not in _FORMATTER)
     for name, table in config.tables("filters"):
-        if "()" in table:
-            continue
-        if "class" in table:
-            message = "dictConfig reads no 'class' of a filter: this one is logging.Filter and lets everything pass"
-            yield Fault("RL104", ("filters", name, "class"), message, "rename 'class' to '()'")
-            continue
-        for key in table:
-            if key not in _FILTER:
-                yield _unread(("filters", name, key), _FILTER, "dictConfig reads no such key of a filter")
+        if "()" not in table:
+            yield from _of_filter(("filters", name), table)
+
+
+def _of_filter(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
+    if "class" in table:
+        message = "dictConfig reads no 'class' of a filter: this one is logging.Filter and lets everything pass"
+        yield Fault("RL104", (*where, "class"), message, "rename 'class' to '()'")
+        return
+    for key in table:
+        if key not in _FILTER:
+            yield _unread((*where, key), _FILTER, "dictConfig reads no such key of a filter")
 
 
 def _of_formatter(where: Location, table: dict[Any, Any]) -> Fault:
@@ -140,8 +144,9 @@ def _not(where: Location, found: Any, expected: str, fix: str) -> Fault:
 def _shown(found: Any) -> str:
     if found is None:
         return "nothing (null)"
-    kinds = {dict: "a table", list: "a list", tuple: "a list"}
-    return kinds.get(type(found)) or f"{found!r:.80}"
+    if is_table(found):
+        return "a table"
+    return "a list" if is_list(found) else f"{found!r:.80}"
 
 
 def _truths(config: Configuration) -> Iterator[Fault]:
@@ -249,11 +254,8 @@ def _is_evaluated(where: Location) -> bool:
 def _leads_somewhere(config: Configuration, text: str) -> bool:
     found: Any = config.tree
     for part in text.removeprefix("cfg://").replace("[", ".").replace("]", "").split("."):
-        part = part.strip()  # noqa: PLW2901 -- as dictConfig does
-        if is_open(found) or not (is_table(found) or is_list(found)):
-            return True  # what an object holds, only the object knows
-        if is_list(found):
-            return not part.isdigit() or int(part) < len(found)
+        if is_open(found) or not is_table(found):
+            return not is_list(found) or not part.isdigit() or int(part) < len(found)
         if part not in found:
             return False
         found = found[part]

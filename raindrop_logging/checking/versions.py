@@ -67,7 +67,9 @@ def _queue(config: Configuration, where: Location, table: dict[Any, Any]) -> Ite
     behind = [name for name in config.behind(where[1]) if name in config.raindrops]
     if behind and not _starts_listeners(config.document.text):
         message = f"dictConfig does not start the listener: until your code does, {behind[0]!r} gets nothing"
-        fix = f"give {behind[0]!r} to the loggers itself, or call logging.getHandlerByName({where[1]!r}).listener.start()"
+        fix = (
+            f"give {behind[0]!r} to the loggers itself, or call logging.getHandlerByName({where[1]!r}).listener.start()"
+        )
         yield Fault("RL403", (*where, "handlers"), message, fix, _SINCE_3_12)
 
 
@@ -97,5 +99,7 @@ def _memory(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
 def _own_queue(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
     name = class_name(table) or ""
     if name.endswith("QueueHandler") and "handlers" not in table and not is_open(table):
-        message = f"if {name} is a QueueHandler, early releases refuse it without 'handlers', and keep its own keys back"
+        message = (
+            f"if {name} is a QueueHandler, early releases refuse it without 'handlers', and keep its own keys back"
+        )
         yield Fault("RL406", (*where, "class"), message, "name it by '()' instead of 'class'", _ONLY_3_12)

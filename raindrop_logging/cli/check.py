@@ -35,7 +35,9 @@ a warning. With --env it is checked for this machine: variables behind env:// mu
 
 def add_to(commands: Commands) -> None:
     """Declare the command and its arguments."""
-    parser = commands.add_parser("check", help="check dictConfig files for what will not work", description=_DESCRIPTION)
+    parser = commands.add_parser(
+        "check", help="check dictConfig files for what will not work", description=_DESCRIPTION
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("files", nargs="*", metavar="FILE", help="a .json, .yaml, .yml, .toml or .py file")

@@ -28,8 +28,8 @@ def expected_of(path: Path) -> Expected:
         said = json.loads(text)
         python = said.get("_python")
         return Expected(said.get("_expect", []), _version(python), said.get("_env", False))
-    findings = re.search(r"^# expect: (.*)$", text, re.MULTILINE)
-    python = re.search(r"^# python: (.*)$", text, re.MULTILINE)
+    findings = re.search(r"^# must find: (.*)$", text, re.MULTILINE)
+    python = re.search(r"^# on Python (.*)$", text, re.MULTILINE)
     listed = findings[1].split("; ") if findings else []
     return Expected(listed, _version(python[1] if python else None), env=False)
 

@@ -1,5 +1,5 @@
-# expect: RL407 LOGGING.handlers.console.class
-# python: 3.11
+# must find: RL407 LOGGING.handlers.console.class
+# on Python 3.11
 """A class where a text is expected."""
 
 import logging

@@ -1,4 +1,4 @@
-# expect: RL108 loggers.shop.handlers[1]; RL202 handlers.raindrop.upload_size
+# must find: RL108 loggers.shop.handlers[1]; RL202 handlers.raindrop.upload_size
 """A service that configures logging where it starts."""
 
 import logging.config

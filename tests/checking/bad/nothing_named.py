@@ -1,4 +1,4 @@
-# expect: RL102
+# must find: RL102
 """Settings without any."""
 
 DEBUG = True

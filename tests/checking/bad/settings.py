@@ -1,4 +1,4 @@
-# expect: RL201 LOGGING.handlers.raindrop.flush_interval; RL202 LOGGING.handlers.raindrop.mode
+# must find: RL201 LOGGING.handlers.raindrop.flush_interval; RL202 LOGGING.handlers.raindrop.mode
 """Settings of a Django project, cut short."""
 
 import os

@@ -13,24 +13,27 @@ LEVEL = os.environ.get("LOG_LEVEL", "INFO").upper()
 log_config = deepcopy(SERVERS)
 log_config["formatters"]["default"]["fmt"] = "%(asctime)s %(levelprefix)s %(message)s"
 
-SERVICE = dict(
-    version=1,
-    disable_existing_loggers=False,
-    formatters={
+SERVICE = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
         "default": {"()": "uvicorn.logging.DefaultFormatter", "fmt": "%(levelprefix)s %(message)s", "use_colors": None},
-        "access": {"()": "uvicorn.logging.AccessFormatter", "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s'},
+        "access": {
+            "()": "uvicorn.logging.AccessFormatter",
+            "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
+        },
     },
-    handlers={
+    "handlers": {
         "default": {"class": "logging.StreamHandler", "formatter": "default", "stream": "ext://sys.stderr"},
         "access": {"class": "logging.StreamHandler", "formatter": "access", "stream": "ext://sys.stdout"},
         "raindrop": {"class": "raindrop_logging.RaindropHandler", "service_version": os.environ["VERSION"]},
     },
-    loggers={
+    "loggers": {
         "uvicorn": {"handlers": ["default"], "level": "INFO", "propagate": False},
         "uvicorn.error": {"level": "INFO"},
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
         "service": {"handlers": ["raindrop", "default"], "level": LEVEL},
     },
-)
+}
 logging.config.dictConfig(SERVICE)
 uvicorn.run("service:app", log_config=log_config)

@@ -4,10 +4,15 @@ import logging
 import os
 import queue
 import sys
+from typing import Any
 
 KIB = 1024
 COMMON = {"formatter": "plain", "level": logging.INFO}
-SHARED = {"version": 1, "disable_existing_loggers": False, "formatters": {"plain": {"format": "%(message)s"}}}
+SHARED: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(message)s"}},
+}
 waiting: "queue.Queue[logging.LogRecord]" = queue.Queue(-1)
 
 LOGGING = SHARED | {

@@ -1,2 +1,0 @@
-# expect: RL101
-LOGGING = {'version': 1,
