@@ -21,7 +21,7 @@ from raindrop_logging.workshop.server import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("demo", "workshop", "doctor", "ship", "schema")
+COMMANDS = ("demo", "workshop", "check", "doctor", "ship", "schema")
 
 WITHOUT = """
 import sys

@@ -1,0 +1,5 @@
+# must find: RL102
+"""Settings without any."""
+
+DEBUG = True
+LOGGING_CONFIG = None
