@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from raindrop_logging.checking.document import UNKNOWN, Document, UnreadableError, parts
+from raindrop_logging.checking.document import UNKNOWN, Document, Unknown, UnreadableError, parts
 from raindrop_logging.checking.finding import Location
 from raindrop_logging.checking.python_source import read_python
 
@@ -161,10 +161,7 @@ def _read_yaml(file: str, text: str) -> list[Document]:
     class Loader(yaml.SafeLoader):
         """Tags of a program's own, such as ``!ENV``, are known to that program only."""
 
-    def unknown(*_: object) -> object:
-        return UNKNOWN
-
-    Loader.add_multi_constructor("!", unknown)
+    Loader.add_multi_constructor("!", _not_known)
     lines: dict[Location, int] = {}
     doubled: list[Location] = []
     try:
@@ -181,6 +178,10 @@ def _read_yaml(file: str, text: str) -> list[Document]:
     if node is not None:
         _note_nodes(node, (), lines, doubled)
     return _table(file, tree, text, lines, doubled)
+
+
+def _not_known(_loader: Any, _tag: str, _node: Any) -> Unknown:
+    return UNKNOWN
 
 
 def _note_nodes(node: yaml.Node, where: Location, lines: dict[Location, int], doubled: list[Location]) -> None:

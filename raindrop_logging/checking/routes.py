@@ -42,8 +42,8 @@ def faults(config: Configuration) -> Iterator[Fault]:
 
 def _existing_loggers(config: Configuration) -> Iterator[Fault]:
     if "disable_existing_loggers" not in config.tree and not config.is_open:
-        message = "left out, it is true: loggers that modules made before this file is loaded fall silent"
-        yield Fault("RL305", (), f"'disable_existing_loggers' is {message}", "add disable_existing_loggers: false")
+        message = "'disable_existing_loggers' is true when left out: loggers that modules made before fall silent"
+        yield Fault("RL305", (), message, "add disable_existing_loggers: false")
 
 
 # ---- twice ---------------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def _of_filter(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
 def _of_formatter(where: Location, table: dict[Any, Any]) -> Fault:
     if "class" not in table:
         return _unread(where, _FORMATTER, "dictConfig reads no such key of a formatter")
-    message = f"dictConfig gives {where[-1]!r} to no formatter that is named by 'class'"
+    message = f"dictConfig does not pass {where[-1]!r} on to a formatter named by 'class'"
     return Fault("RL104", where, message, "name the formatter by '()' instead of 'class': that passes every key on")
 
 

@@ -1,6 +1,7 @@
 """What dictConfig makes of a file on one Python, and something else on another.
 
-Measured on CPython 3.11.7, 3.12.1 and 3.13.0; later releases of 3.12 mend RL402 and RL405.
+Measured on CPython 3.11.7, 3.12.1 and 3.13.0; later releases of 3.12 mend RL402 and RL405, and 3.14 is taken to be as
+3.13 is.
 
 In: a Configuration.  Out: faults RL401 to RL407, with the Pythons they concern.  Touches: nothing.
 """
