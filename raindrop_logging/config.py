@@ -64,7 +64,9 @@ def _read_yaml(text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ValueError(str(error).replace("\n", " ")) from None
+        mark = getattr(error, "problem_mark", None)
+        what = getattr(error, "problem", None) or type(error).__name__  # its text would show the line, and a key in it
+        raise ValueError(what if mark is None else f"{what} (line {mark.line + 1})") from None
 
 
 def _read_json(text: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.stored import snapshot_bytes
-from raindrop_logging._pipeline.wrapped import STAMP_KEY, block_of, has_block
+from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, block_of, has_block
 from raindrop_logging.context import current_scope
 
 
@@ -53,4 +53,5 @@ def _capture(record: logging.LogRecord, block: Any) -> None:
         return
     bits, *takers = seen
     captured = snapshot_bytes(capture(record, block, current_scope(), bits))
+    record.__dict__.setdefault(BLOCK_KEY, block)  # of structlog's event, of which the queue's handler makes a text
     record.__dict__[STAMP_KEY] = (bits, captured, {number: [] for number in takers})

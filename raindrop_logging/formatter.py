@@ -56,7 +56,7 @@ _SUMMED_UP: Final = ("type", "kind", "name", "event", "user_id", "convo_id", "mo
 _TEXTS: Final = ("input", "output", "comment", "after")
 _TIMES: Final = ("timestamp", "start_time", "end_time")
 _WITHOUT_EVENT: Final = frozenset({"identify"})
-_SAID: Final = frozenset({"message", "exc_info", "exc_text", "stack_info"})
+_SAID: Final = frozenset({"message", "msg", "args", "exc_info", "exc_text", "stack_info"})
 """Fields of a LogRecord that hold what the application said; the others say where, when and how."""
 
 
@@ -129,7 +129,7 @@ class RaindropJsonFormatter(JsonFormatter):
         super().add_fields(log_data, record, message_dict)
         log_data.pop(BLOCK_KEY, None)
         if not self._has_own_encoding:
-            said = self._redacted(_plain(log_data))
+            said = self._redacted(_plain(log_data), message_dict)
             log_data.clear()
             log_data.update(said)
         scope = _scope_of(record)
@@ -149,12 +149,18 @@ class RaindropJsonFormatter(JsonFormatter):
         except Exception:  # noqa: BLE001 -- the application's own encoder, or a value it was not made for
             return clean(json.dumps(_plain(log_data)))
 
-    def _redacted(self, said: dict[str, Any]) -> dict[str, Any]:
+    def _redacted(self, said: dict[str, Any], by_caller: Mapping[str, Any]) -> dict[str, Any]:
+        """The line's fields; whole are those that logging itself has set, and the names of the usual ones."""
         if self._redactor is None:
             return said
-        structure = {self.rename_fields.get(key, key) for key in RESERVED_ATTRS if key not in _SAID}
-        free = {key: value for key, value in said.items() if key not in structure}
-        return {**said, **self._redactor.value(free)}
+        stamp = self.timestamp if isinstance(self.timestamp, str) else "timestamp"
+        own = [key for key in (*RESERVED_ATTRS, *([stamp] if self.timestamp else [])) if key not in _SAID]
+        whole = {self.rename_fields.get(key, key) for key in own if key not in by_caller}
+        named = {self.rename_fields.get(key, key) for key in _SAID}
+        kept = {key: said[key] for key in said if key in whole}
+        texts = {key: self._redactor.value(said[key]) for key in said if key in named - whole}
+        free = self._redactor.value({key: said[key] for key in said if key not in whole | named})
+        return {**dict.fromkeys(key for key in said if key in kept or key in texts), **free, **texts, **kept}
 
     def _say(
         self, record: logging.LogRecord, block: Any, scope: Mapping[str, Any] | None

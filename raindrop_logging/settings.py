@@ -366,7 +366,7 @@ def _proxy(key: str, value: Any) -> Secret:
 
 def _verify(key: str, value: Any) -> bool | str:
     if isinstance(value, str) and value.strip().lower() not in _WORDS:
-        if not Path(value).exists():
+        if not value.strip() or not Path(value).exists():
             _refuse(key, value, "it must be true, false or the path of a CA bundle that exists")
         return value
     return _truth(key, value)

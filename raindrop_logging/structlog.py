@@ -81,8 +81,8 @@ _LEVELS: Final = {
 class RaindropProcessor:
     """Takes along the block that an event holds under the key ``raindrop``; the event goes on as it was.
 
-    Events without a block are left alone. It may stand in several chains, and several times in one: an event is sent
-    once. It never raises.
+    Events without a block are left alone. It may stand several times in one chain: an event is sent once. It never
+    raises. A chain that `structlog.wrap_logger` is given needs an instance of its own, beside the configured one's.
 
     Put it after what drops or masks events, and before what renders them or their exception. Where a QueueHandler of
     your own stands between structlog and the RaindropHandler, put a second one behind `wrap_for_formatter`, so that the

@@ -36,8 +36,12 @@ Properties = Annotated[dict[Any, Any], Meta(description="Any keys and values; wh
 Timestamp = Annotated[
     Any, Meta(description="ISO 8601 text, datetime, or seconds since 1970; without a zone it is UTC.")
 ]
-TraceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="32 lowercase hex digits.")]
-SpanId = Annotated[str, Meta(pattern="^[0-9a-f]{16}$", description="16 lowercase hex digits.")]
+TraceId = Annotated[
+    str, Meta(pattern="^(?!0{32})[0-9a-f]{32}$", description="32 lowercase hex digits, not all of them zero.")
+]
+SpanId = Annotated[
+    str, Meta(pattern="^(?!0{16})[0-9a-f]{16}$", description="16 lowercase hex digits, not all of them zero.")
+]
 Tokens = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from raindrop_logging import RaindropHandler, begin, bind, carry, extra, resume_interaction
+from raindrop_logging._pipeline.wrapped import WrappedBlock
 from tests.arrivals import complete, partials, the_event
 
 if TYPE_CHECKING:
@@ -205,3 +206,25 @@ def test_an_event_of_structlog_s_is_its_message(recorder: Recorder, listen: Call
     turn.finish(output="Hi!")
     handler.flush()
     assert lines_of(the_event(recorder)) == ["the index is slow"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["a dict of its own kind", "by structlog"])
+def test_the_event_that_a_finish_names_has_its_own_lines(
+    recorder: Recorder, listen: Callable[..., Any], *, wrapped: bool
+) -> None:
+    """Whatever kind of block says it, and whatever other event is bound around it."""
+
+    class Own(dict[str, Any]):
+        pass
+
+    handler = listen()
+    for event_id in ("e2", "e3"):
+        with bind(event_id=event_id, user_id="u1", event="chat"):
+            log.warning("of %s", event_id)
+    said = {"event_id": "e2", "user_id": "u1", "event": "chat", "output": "bye"}
+    block = WrappedBlock(said, bound={"convo_id": "c1"}) if wrapped else Own(said)
+    with bind(event_id="e3"):
+        log.info("finish", extra={"raindrop": block})
+    handler.flush()
+    (event,) = (*partials(recorder), *complete(recorder))
+    assert (event["event_id"], lines_of(event)) == ("e2", ["of e2"])

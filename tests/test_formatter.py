@@ -542,3 +542,43 @@ def test_redacted_lines_are_shipped_as_redacted_records_are_sent(
     assert main(["ship", str(path), "--endpoint", later.endpoint, "--state", str(tmp_path / "s"), "--quiet"]) == 0
     assert arrived(later) == arrived(recorder)
     assert "ada@" not in path.read_text()
+
+
+# ---- redaction, of what the caller names
+
+
+@pytest.mark.parametrize("redact", [True, "tests.test_formatter:loud", "tests.test_formatter:failing"])
+def test_a_key_that_changes_leaves_nothing_behind(redact: Any) -> None:
+    """Where redaction takes something out of a key, neither the old key nor its value is on the line as well."""
+    lines = Lines(redact=redact)
+    log.warning("mail of bob@example.com", extra={"bob@example.com": "bob@example.com"})
+    log.warning({"event": "login", "bob@example.com": "bob@example.com"})
+    assert "bob@example.com" not in "".join(lines.texts)
+    assert [set(line) >= {"levelname", "name", "message", "timestamp"} for line in lines.said] == [True, True]
+    assert lines.said[0]["name"] == "shop.agent"
+
+
+def loud(text: str) -> str:
+    """A redactor of the application's that changes every text."""
+    return text.upper().replace("BOB@EXAMPLE.COM", "***")
+
+
+def failing(text: str) -> str:
+    """One that raises."""
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("key", ["name", "module", "filename", "msg", "args", "process"])
+def test_a_name_of_logging_s_own_hides_nothing(key: str) -> None:
+    """What the caller says under such a name is as free a text as any other."""
+    lines = Lines(redact=True)
+    log.warning({"event": "x", key: "bob@example.com"})
+    assert "bob@example.com" not in lines.texts[0]
+    assert lines.last[key] == "<REDACTED_EMAIL>"
+
+
+def test_the_message_before_its_arguments_is_redacted() -> None:
+    """A format that asks for ``msg`` and ``args`` shows them as the message is shown."""
+    lines = Lines(fmt="%(msg)s %(args)s", redact=True)
+    log.warning("mail to %s", "bob@example.com")
+    assert lines.last == {"msg": "mail to %s", "args": ["<REDACTED_EMAIL>"]}

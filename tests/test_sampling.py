@@ -132,6 +132,19 @@ def test_a_kept_interaction_ends(recorder: Recorder, listen: Callable[..., Any])
     assert 5 < len(final) < 35
 
 
+def test_what_has_begun_to_go_ends(recorder: Recorder, listen: Callable[..., Any]) -> None:
+    """A conversation that is named only at the end does not leave a pending interaction behind."""
+    handler = listen(sampling={"conversation": 0})
+    begin(user_id="u1", event="chat", event_id="e1", input="Hi")
+    handler.flush()
+    log.info("finish", extra=extra.finish(event_id="e1", output="Hi!", convo_id="c1"))
+    begin(user_id="u1", event="chat", event_id="e2", input="Hi", convo_id="c1")
+    handler.flush()
+    log.info("finish", extra=extra.finish(event_id="e2", output="Hi!"))
+    assert handler.flush()
+    assert [(event["event_id"], event["is_pending"]) for event in partials(recorder)] == [("e1", True), ("e1", False)]
+
+
 LEAVE_OUT = """
 import logging, os, sys
 from raindrop_logging import RaindropHandler, extra

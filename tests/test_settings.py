@@ -78,6 +78,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_text_chars": 3}, "a whole number of characters, at least 26"),
     ({"when_full": "drop_old"}, "did you mean 'drop_oldest'?"),
     ({"workshop": 5899}, "allowed is true | false | auto | an http(s) address"),
+    ({"verify": " "}, "the path of a CA bundle that exists"),
     ({"verify": "/no/such/bundle.pem"}, "the path of a CA bundle that exists"),
     ({"defaults": {"userid": "u"}}, "unknown key 'defaults.userid'; did you mean 'defaults.user_id'?"),
     ({"defaults": []}, "it must be a table of fields"),

@@ -46,6 +46,7 @@ class _Open(Struct, gc=False, eq=False):
     attached: list[tuple[Attachment, str]] = []  # not sent yet, each with an id for where it has none
     idents: list[int] = []  # of all its records, where they are on disk
     records: int = 0
+    begun: bool = False  # of the partials that are left out by some rule, one was not
     due: float | None = None
     last: float = 0.0
 
@@ -266,8 +267,10 @@ class Assembler:
         texts = block.input or block.output  # without one, events/track has no place for model and conversation
         whole = not pending and not interaction.sent and bool(block.user_id and block.event and texts)
         attached = interaction.attached
-        if not pending or self._keeps is None or self._keeps(interaction.event_id, interaction.block.convo_id):
+        if not pending or self._keeps is None:
             interaction.attached = []
+        elif interaction.begun or self._keeps(interaction.event_id, interaction.block.convo_id):
+            interaction.attached, interaction.begun = [], True
         alone = whole and not self._on_disk  # else a part may have been sent, by this process or an earlier one
         block.attachments = [one if alone else _named(one, made_up) for one, made_up in attached] or None
         records, interaction.records = interaction.records, 0
@@ -283,6 +286,7 @@ class Assembler:
             records=records,
             pending=None if whole else pending,
             idents=() if pending else tuple(interaction.idents),
+            begun=interaction.begun,
         )
 
     def _released(self, interaction: _Open) -> list[Told]:

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from raindrop_logging._pipeline.entries import ABOUT, Snapshot
+from raindrop_logging._pipeline.wrapped import WrappedBlock
 from raindrop_logging.plain import error_text, text_of
 
 _Line = dict[str, str]
@@ -55,8 +56,8 @@ class Breadcrumbs:
     def taken_along(self, finish: Snapshot, said: Any) -> Snapshot:
         """A finish with the lines of its event; ``said`` is its block, whose own ``properties.log`` wins."""
         scope = finish.scope or {}
-        own = said.get("event_id") if type(said) is dict else None
-        event_id = own if own is not None else _event_around(scope)
+        own = _event_in(said)
+        event_id = _event_around(scope) if own is None else own
         lines = self._lines.pop(event_id, None) if type(event_id) is str else None
         bound = scope.get("properties", {})
         if not lines or not isinstance(bound, Mapping):
@@ -64,6 +65,13 @@ class Breadcrumbs:
         log = list(lines)
         held = sum(_LINE_BYTES + sum(map(len, line.values())) for line in log)
         return replace(finish, scope={**scope, "properties": {"log": log, **bound}}, nbytes=finish.nbytes + held)
+
+
+def _event_in(block: Any) -> Any:
+    """The event that a block names itself."""
+    if type(block) is WrappedBlock:
+        return block.event_id()
+    return dict.get(block, "event_id") if issubclass(type(block), dict) else None
 
 
 def _event_around(scope: Mapping[str, Any]) -> str | None:

@@ -119,7 +119,8 @@ class Told(Struct, frozen=True, gc=False):
     ``trace_id`` is as in `Entry`.
     ``records`` is how many log records it speaks for; ``key`` is what must stay in order with it; ``pending`` is
     None where the route has no such notion; a ``timestamp`` of None is left to the receiver. ``idents`` are the bits of
-    the records that need not be kept on disk any longer once this is settled.
+    the records that need not be kept on disk any longer once this is settled. ``begun`` is an interaction of which a
+    partial is known to have gone, where some are left out.
     """
 
     lane: Lane
@@ -133,6 +134,7 @@ class Told(Struct, frozen=True, gc=False):
     pending: bool | None = None
     bits: int = 0
     idents: tuple[int, ...] = ()
+    begun: bool = False
 
 
 class Item(Struct, frozen=True, gc=False):

@@ -35,10 +35,11 @@ class Sampler:
         self._rates = rates
 
     def keeps(self, told: Told) -> bool:
-        """Whether it goes; an interaction that ends well by what its id says, one that ends in an error always."""
+        """Whether it goes; an interaction that ends well by what its id says, one that has begun to go, or ends in an
+        error, always."""
         block = told.block
         name = _NAMES.get(block.__class__)
-        if name is None or _has_failed(block):
+        if name is None or told.begun or _has_failed(block):
             return True
         return self._is_kept(name, _id(told), getattr(block, "convo_id", None))
 

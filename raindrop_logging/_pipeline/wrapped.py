@@ -53,6 +53,17 @@ class WrappedBlock(dict[str, Any]):
         self.message = message
         self.stamp: Any = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For every protocol: logging's SocketHandler pickles with the first one, which knows no slots."""
+        beside = (self.whole, self.bound, self.error, self.message, self.stamp)
+        return _rebuilt, (dict(self), beside)
+
+    def event_id(self) -> Any:
+        """The event that the block names, itself or by what the event says beside it."""
+        said = self if self.whole is None else self.whole
+        named = dict.get(said, "event_id") if issubclass(type(said), dict) else None
+        return self.bound.get("event_id") if named is None else named
+
     def unwrapped(self, record: LogRecord, scope: Mapping[str, Any] | None) -> tuple[LogRecord, Any, Any]:
         """The record as it would have been logged without that library, its block, and the scope around the call."""
         as_logged = LogRecord.__new__(LogRecord)
@@ -62,6 +73,13 @@ class WrappedBlock(dict[str, Any]):
         if self.error is not None:
             as_logged.__dict__["exc_info"] = self.error
         return as_logged, dict(self) if self.whole is None else self.whole, _inside(scope, self.bound)
+
+
+def _rebuilt(shown: dict[str, Any], beside: tuple[Any, ...]) -> WrappedBlock:
+    whole, bound, error, message, stamp = beside
+    block = WrappedBlock(shown, whole=whole, bound=bound, error=error, message=message)
+    block.stamp = stamp
+    return block
 
 
 def _inside(scope: Mapping[str, Any] | None, bound: Mapping[str, Any]) -> Mapping[str, Any] | None:

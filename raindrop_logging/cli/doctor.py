@@ -7,6 +7,7 @@ network, stdout.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import sys
@@ -176,6 +177,7 @@ def _shown(name: str, value: Any) -> Any:
     """A value as it may be shown: of a secret only that there is one, of a proxy its place."""
     from urllib.parse import urlsplit
 
+    from raindrop_logging.redaction import Redactor
     from raindrop_logging.settings import Secret
 
     if value is None:
@@ -185,7 +187,11 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, Secret):
         proxy = urlsplit(value.reveal())
         return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
-    if name == "defaults":
+    if name == "breadcrumbs":
+        return {"level": logging.getLevelName(value.level), "max": value.max}
+    if name == "defaults":  # what is shown here is pasted elsewhere
+        return Redactor().block(dict(value)) or None
+    if name in {"sampling", "budgets"}:
         return dict(value) or None
     return list(value) if isinstance(value, tuple) else value
 

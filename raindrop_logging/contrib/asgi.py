@@ -126,8 +126,10 @@ class _Lifespan:
         """Have the application live through it; one that ends without having asked for a message does not know it."""
         try:
             await app(scope, self._received, self._sent)
-        except Exception:
+        except BaseException as error:
             if self._is_known:
+                shutdown()  # what the server does with it is to end
+            if self._is_known or not isinstance(error, Exception):
                 raise
         if not self._is_known:
             await self._instead()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
-from raindrop_logging._pipeline.stats import tell_operator_once
 from raindrop_logging.context import Request, bind, enter, here, leave
 from raindrop_logging.errors import SettingsError
 from raindrop_logging.plain import text_of
+from raindrop_logging.record import tell_aside
 
 R = TypeVar("R")
 
@@ -132,7 +132,7 @@ def _asked(key: str, ask: Callable[[R], Any], request: R) -> Any:
         said = ask(request)
     except Exception as error:  # noqa: BLE001 -- the application's own, and no request fails for what is logged of it
         line = f"{key!r} is not bound: what should say it raised {type(error).__name__}: {text_of(error, str)}"
-        tell_operator_once(f"bind {key}", line)
+        tell_aside(f"bind {key}", line)
         return None
     return None if isinstance(said, str) and not said else said
 

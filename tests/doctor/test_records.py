@@ -232,6 +232,25 @@ def test_the_settings_of_the_file_are_used(ask: Ask, recorder: Recorder, config:
     assert [event["properties"]["region"] for event in recorder.items("events/track")] == ["eu", "eu"]
 
 
+def test_what_it_shows_of_the_settings_can_be_shown(ask: Ask, recorder: Recorder, config: Callable[..., str]) -> None:
+    """Tables as tables, and of defaults what is left of them without secrets: such an output is pasted into tickets."""
+    path = config(
+        endpoint=recorder.endpoint,
+        breadcrumbs={"level": "error"},
+        sampling={"span": 0.5},
+        budgets={"shop": "1 MiB"},
+        defaults={"user_id": "u1", "properties": {"mail": "bob@example.com", "password": "hunter2"}},
+    )
+    visit = ask("--config", path, "--no-send")
+    assert [visit.keys[name][0] for name in ("breadcrumbs", "sampling", "budgets")] == [
+        {"level": "ERROR", "max": 20},
+        {"span": 0.5},
+        {"shop": 1_048_576},
+    ]
+    shown = {"mail": "<REDACTED_EMAIL>", "password": "<REDACTED_SECRET>"}
+    assert visit.keys["defaults"][0] == {"user_id": "u1", "properties": shown}
+
+
 def test_it_needs_no_extra(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the plain package the doctor works."""
     monkeypatch.setenv("RAINDROP_ENDPOINT", recorder.endpoint)

@@ -18,10 +18,10 @@ from starlette.routing import Route
 
 from raindrop_logging import bind, extra, rebind
 from raindrop_logging.context import current_scope
-from raindrop_logging.contrib.asgi import RaindropMiddleware
+from raindrop_logging.contrib.asgi import RaindropMiddleware, deliver_at_shutdown
 from raindrop_logging.errors import SettingsError
 from tests.frameworks.events import NOBODY, SPAN, TRACE, TRACEPARENT, say
-from tests.wire.harness import diagnostics, log
+from tests.wire.harness import attach, diagnostics, log
 
 if TYPE_CHECKING:
     from tests.wire.recorder import Recorder
@@ -385,3 +385,27 @@ def test_a_cancelled_request_leaves_nothing_bound() -> None:
         assert current_scope() is None
 
     asyncio.run(served())
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the pool did not close"), asyncio.CancelledError()], ids=repr)
+def test_an_application_that_fails_at_its_end_has_delivered(error: BaseException, recorder: Recorder) -> None:
+    """What it logged is sent before its exception goes on to the server, which ends then."""
+    handler = attach(recorder.endpoint)
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        log.info("ai", extra=extra.ai(user_id="u1", event="chat", input="q"))
+        raise error
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(_message: Any) -> None:
+        pass
+
+    with pytest.raises(type(error)):
+        asyncio.run(deliver_at_shutdown(app)({"type": "lifespan"}, receive, send))
+    assert handler.stats().delivered == 1

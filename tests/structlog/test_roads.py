@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
+import logging.handlers
+import pickle
+import queue
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +18,8 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.testing import capture_logs
 
 import raindrop_logging
-from raindrop_logging import RaindropHandler, bind
+from raindrop_logging import CaptureFilter, RaindropHandler, bind
+from raindrop_logging._pipeline.wrapped import WrappedBlock
 from raindrop_logging.structlog import RaindropProcessor
 from tests.structlog.roads import BY_ITSELF, EVERY, FORMATTER, LOG_KWARGS, PRINT, THROUGH_LOGGING, Road, fail
 from tests.wire.harness import Heard, attach
@@ -428,3 +433,39 @@ def test_an_unheard_event_is_told_once(told: Callable[[], list[str]]) -> None:
     log.info("ai", raindrop=CHAT)
     (line,) = told()
     assert line.startswith("no RaindropHandler is attached to the logger 'raindrop' or above: ")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_wrapped_block_can_be_pickled(protocol: int) -> None:
+    """By every protocol: logging's SocketHandler uses the first."""
+    block = WrappedBlock({"a": 1}, whole={"a": 1, "event_id": "e1"}, bound={"user_id": "u1"}, message="ai")
+    block.stamp = (7,)
+    for again in (pickle.loads(pickle.dumps(block, protocol)), copy.copy(block), copy.deepcopy(block)):  # noqa: S301
+        assert (again, again.whole, again.bound, again.message, again.stamp) == (
+            {"a": 1},
+            {"a": 1, "event_id": "e1"},
+            {"user_id": "u1"},
+            "ai",
+            (7,),
+        )
+
+
+def test_a_queue_with_a_capture_filter_needs_no_second_processor(recorder: Recorder) -> None:
+    """The filter finds the block in structlog's event, before the queue's handler makes a text of it."""
+    waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    producer = logging.handlers.QueueHandler(waiting)
+    producer.addFilter(CaptureFilter())
+    logging.root.addHandler(producer)
+    logging.root.setLevel(logging.INFO)
+    handler = RaindropHandler(write_key="rk_test", endpoint=recorder.endpoint)
+    structlog.configure(
+        processors=[RaindropProcessor(keys=KEYS), ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    structlog.get_logger("shop").info("ai", raindrop={"event": "chat", "input": "q"}, user_id="u1")
+    listener = logging.handlers.QueueListener(waiting, handler)
+    listener.start()
+    listener.stop()
+    (event,) = sent(recorder, handler)
+    assert (event["event"], event["user_id"]) == ("chat", "u1")
