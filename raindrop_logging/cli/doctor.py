@@ -188,7 +188,8 @@ def _shown(name: str, value: Any) -> Any:
         proxy = urlsplit(value.reveal())
         return f"{proxy.scheme}://{proxy.netloc.rpartition('@')[2]}"
     if name == "breadcrumbs":
-        return {"level": logging.getLevelName(value.level), "max": value.max}
+        names = {level: word for word, level in logging.getLevelNamesMapping().items()}
+        return {"level": names.get(value.level, value.level), "max": value.max}
     if name == "defaults":  # what is shown here is pasted elsewhere
         return Redactor().block(dict(value)) or None
     if name in {"sampling", "budgets"}:

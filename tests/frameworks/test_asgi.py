@@ -406,6 +406,9 @@ def test_an_application_that_fails_at_its_end_has_delivered(error: BaseException
     async def send(_message: Any) -> None:
         pass
 
+    async def serve() -> None:
+        await deliver_at_shutdown(app)({"type": "lifespan"}, receive, send)
+
     with pytest.raises(type(error)):
-        asyncio.run(deliver_at_shutdown(app)({"type": "lifespan"}, receive, send))
+        asyncio.run(serve())
     assert handler.stats().delivered == 1

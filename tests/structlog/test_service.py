@@ -61,7 +61,9 @@ def address(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     monkeypatch.setenv("RAINDROP_WRITE_KEY", "rk_test")
     monkeypatch.setenv("RAINDROP_ENDPOINT", recorder.endpoint)
     # Where a server of this process has had its lines of access off, they would stay off.
-    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
+    access = logging.getLogger("uvicorn.access")
+    monkeypatch.setattr(access, "propagate", True)
+    access.setLevel(logging.NOTSET)
     app = Starlette(routes=[Route("/answer", answer)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=str(CONFIG), lifespan="off"))
     started = threading.Event()
