@@ -63,7 +63,7 @@ def address(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     # Where a server of this process has had its lines of access off, they would stay off.
     access = logging.getLogger("uvicorn.access")
     monkeypatch.setattr(access, "propagate", True)
-    access.setLevel(logging.NOTSET)
+    access.setLevel(logging.INFO)
     app = Starlette(routes=[Route("/answer", answer)])
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=str(CONFIG), lifespan="off"))
     started = threading.Event()
