@@ -360,10 +360,17 @@ def _formatter(show: Show, *renderers: Processor) -> ProcessorFormatter:
             structlog.stdlib.add_log_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
             _add_timestamp,
+            _drop_colors,
             ProcessorFormatter.remove_processors_meta,
             *renderers,
         ],
     )
+
+
+def _drop_colors(_: Any, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """uvicorn gives its records their message a second time, with the codes of a terminal."""
+    event_dict.pop("color_message", None)
+    return event_dict
 
 
 def _add_timestamp(_: Any, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -108,3 +108,4 @@ def test_requests_are_events_and_lines(output: io.StringIO, address: str, record
     lines = [json.loads(line) for line in output.getvalue().splitlines()]
     assert [line["raindrop"]["event"] for line in lines if "raindrop" in line] == ["chat", "failed", "chat"]
     assert {"uvicorn.access", "shop.service"} <= {line["logger"] for line in lines}
+    assert "color_message" not in output.getvalue()
