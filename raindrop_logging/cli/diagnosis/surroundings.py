@@ -16,7 +16,7 @@ from raindrop_logging.cli.diagnosis.checks import Check, ok, warn
 from raindrop_logging.errors import did_you_mean
 from raindrop_logging.settings import variables
 
-NEEDED: Final = ("httpx", "httpcore", "msgspec", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-common")
+NEEDED: Final = ("httpx", "httpcore", "msgspec", "opentelemetry-sdk", "opentelemetry-proto")
 OPTIONAL: Final[dict[str, tuple[str, ...]]] = {
     "the Workshop and the demo": ("starlette", "uvicorn", "jinja2", "rich"),
     "YAML files": ("PyYAML",),
