@@ -31,7 +31,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from raindrop_logging._pipeline import parts, wrapped
 from raindrop_logging._pipeline.capture import capture
-from raindrop_logging._pipeline.entries import ABOUT, Entry, Refusal, Snapshot, block_of
+from raindrop_logging._pipeline.entries import ABOUT, Entry, Refusal, Snapshot, block_of, event_around
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging._pipeline.router import Router, spoken
 from raindrop_logging._pipeline.stored import snapshot_of
@@ -41,7 +41,7 @@ from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY, is_captured
 from raindrop_logging.identifiers import mint_bits, span_id, trace_id_of_event
 from raindrop_logging.plain import clean, error_text, is_simple, plain, text_of
 from raindrop_logging.settings import read_settings
-from raindrop_logging.vocabulary import check
+from raindrop_logging.vocabulary import SUMMARY_FIELDS, check
 
 BlockChoice = Literal["full", "summary", "omit"]
 
@@ -50,8 +50,8 @@ SUMMARY_KEY: Final = "raindrop_summary"
 INVALID_KEY: Final = "raindrop_invalid"
 
 _USUAL_FORMAT: Final = "%(levelname)s %(name)s %(message)s"
-_SUMMED_UP: Final = ("type", "kind", "name", "event", "user_id", "convo_id", "model", "signal_type", "sentiment")
-"""Fields of a block that a summary shows: names and ids, nothing that a person has written."""
+_SUMMED_UP: Final = tuple(key for key in SUMMARY_FIELDS if key != "event_id")
+"""The event's id is on every line anyway."""
 
 _TEXTS: Final = ("input", "output", "comment", "after")
 _TIMES: Final = ("timestamp", "start_time", "end_time")
@@ -242,7 +242,7 @@ def _ids_around(scope: Mapping[str, Any] | None) -> dict[str, str]:
     if not scope:
         return {}
     about = scope.get(ABOUT, {})
-    event_id = about.get("event_id") or scope.get("event_id")
+    event_id = event_around(scope)
     trace_id = scope.get("trace_id") or about.get("trace_id") or (trace_id_of_event(event_id) if event_id else None)
     return _present({"trace_id": trace_id, "span_id": scope.get("span_id"), "event_id": event_id})
 

@@ -204,7 +204,7 @@ class RaindropHandler(logging.Handler):
             self._unheard(record.__dict__, again, pipeline)
             return None
         if snapshot is None:
-            snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), again[0])
+            snapshot = capture(record, block, current_scope(), again[0])
         return again, snapshot
 
     def _handle_mended(self, record: logging.LogRecord) -> bool:

@@ -34,25 +34,12 @@ from raindrop_logging.context_keys import ContextKeys
 from raindrop_logging.errors import SettingsError, did_you_mean
 from raindrop_logging.plain import plain
 from raindrop_logging.record import default_logger, hand_over, tell_aside
+from raindrop_logging.vocabulary import SUMMARY_FIELDS
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
 Show = Literal["full", "summary", "omit"]
-
-_SUMMED_UP: Final = (
-    "type",
-    "kind",
-    "name",
-    "event",
-    "event_id",
-    "user_id",
-    "convo_id",
-    "model",
-    "signal_type",
-    "sentiment",
-)
-"""Fields of a block that a summary shows: names and ids, nothing that a person has written."""
 
 _CARRIERS: Final = tuple(
     renderer
@@ -221,7 +208,7 @@ class RaindropProcessor:
     def _shown(self, block: dict[str, Any]) -> dict[str, Any]:
         if self._show == "full":
             return block
-        return {key: block[key] for key in _SUMMED_UP if key in block} if self._show == "summary" else {}
+        return {key: block[key] for key in SUMMARY_FIELDS if key in block} if self._show == "summary" else {}
 
     def _show_in_line(self, event: MutableMapping[str, Any], block: Any) -> None:
         """In the chain of a formatter: its record is the handlers' to take."""

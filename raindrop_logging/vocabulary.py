@@ -45,6 +45,21 @@ SpanId = Annotated[
 Tokens = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
+SUMMARY_FIELDS = (
+    "type",
+    "kind",
+    "name",
+    "event",
+    "event_id",
+    "user_id",
+    "convo_id",
+    "model",
+    "signal_type",
+    "sentiment",
+)
+"""Fields of a block that a summary shows: names and ids, nothing that a person has written."""
+
+
 class Attachment(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Context from the user, or what the model put out: a document, an image, code, a whole page."""
 

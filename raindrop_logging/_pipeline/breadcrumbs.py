@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from raindrop_logging._pipeline.entries import ABOUT, Snapshot
+from raindrop_logging._pipeline.entries import Snapshot, event_around
 from raindrop_logging._pipeline.wrapped import WrappedBlock
 from raindrop_logging.plain import error_text, text_of
 
@@ -45,7 +45,7 @@ class Breadcrumbs:
 
     def note(self, record: LogRecord, scope: Mapping[str, Any]) -> None:
         """Keep a line for the event that the code around it is about, if it is about one."""
-        event_id = _event_around(scope)
+        event_id = event_around(scope)
         if event_id is None:
             return
         self._lines.setdefault(event_id, deque(maxlen=self._most)).append(_line(record))
@@ -57,7 +57,7 @@ class Breadcrumbs:
         """A finish with the lines of its event; ``said`` is its block, whose own ``properties.log`` wins."""
         scope = finish.scope or {}
         own = _event_in(said)
-        event_id = _event_around(scope) if own is None else own
+        event_id = event_around(scope) if own is None else own
         lines = self._lines.pop(event_id, None) if type(event_id) is str else None
         bound = scope.get("properties", {})
         if not lines or not isinstance(bound, Mapping):
@@ -72,12 +72,6 @@ def _event_in(block: Any) -> Any:
     if type(block) is WrappedBlock:
         return block.event_id()
     return dict.get(block, "event_id") if issubclass(type(block), dict) else None
-
-
-def _event_around(scope: Mapping[str, Any]) -> str | None:
-    """The event of the open interaction, else the one that is bound."""
-    about: Mapping[str, str] = scope.get(ABOUT, {})
-    return about.get("event_id") or scope.get("event_id")
 
 
 def _line(record: LogRecord) -> _Line:

@@ -81,6 +81,12 @@ unused behind what it wrote."""
 ABOUT = "about"
 """Key of a snapshot's scope that holds the open interaction's ids; only records about an interaction take them all."""
 
+
+def event_around(scope: Mapping[str, Any]) -> Any:
+    """The event of the open interaction, else the one that is bound; None where there is neither."""
+    return scope.get(ABOUT, {}).get("event_id") or scope.get("event_id")
+
+
 SNAPSHOT_OVERHEAD = 320
 """Bytes of a snapshot beside its block and its error: the Struct, its float, its id bits, its source."""
 

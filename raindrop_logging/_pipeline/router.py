@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot, block_of
+from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot, block_of, event_around
 from raindrop_logging.errors import InvalidBlockError
 from raindrop_logging.vocabulary import (
     RECORD_TYPES,
@@ -133,7 +133,7 @@ def _ended(snapshot: Snapshot) -> str | None:
     """The event that a finish with a fault names, itself or by its context."""
     block, scope = block_of(snapshot), snapshot.scope or _NOTHING
     own = block.get("event_id") if isinstance(block, dict) else None
-    named = own or scope.get(ABOUT, _NOTHING).get("event_id") or scope.get("event_id")
+    named = own or event_around(scope)
     return named if isinstance(named, str) else None
 
 
