@@ -219,9 +219,11 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         recorder = self.server.recorder
-        answer = recorder._note(
-            Request(self.command, self.path, self.headers, self._body(), self.number, time.monotonic())
-        )
+        body = self._body()
+        if body is None:
+            self.close_connection = True
+            return
+        answer = recorder._note(Request(self.command, self.path, self.headers, body, self.number, time.monotonic()))
         if answer.gate is not None:
             _wait_for_either(answer.gate, recorder._closing)
         if answer.status is None:
@@ -239,15 +241,17 @@ class _Exchange(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_OPTIONS = do_POST
 
-    def _body(self) -> bytes:
+    def _body(self) -> bytes | None:
+        """The whole body; None from a sender that was gone before its end, whose request was never made."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            return body if len(body) == length else None
         chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
+        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
             chunks.append(self.rfile.read(size))
             self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(chunks)
+        return b"".join(chunks) if self.rfile.readline() else None
 
     def log_message(self, *_: Any) -> None:
         """The recorder keeps what arrives; it prints nothing."""
