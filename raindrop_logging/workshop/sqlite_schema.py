@@ -12,9 +12,9 @@ from typing import Final
 
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.handoffs import CHILD, PARENT
+from raindrop_logging.workshop.sqlite_migrations import FIRST_VERSION, SCHEMA_VERSION, migrate
 from raindrop_logging.workshop.store import MEMORY, StoreError
 
-SCHEMA_VERSION: Final = 1
 BUSY_SECONDS: Final = 10.0
 """How long one process waits for another that writes the same file."""
 
@@ -142,8 +142,10 @@ def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("BEGIN IMMEDIATE")  # of two processes that start at once, one makes the tables
         _create(db)
-        _check_version(db, location)
+        migrate(db, _version(db, location))
+        db.execute("COMMIT")
         _add_indexes(db)
     except BaseException:
         db.close()
@@ -152,27 +154,22 @@ def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-            for statement in (*TABLES.split(";\n"), "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"):
-                db.execute(statement)
-            rows = [("schema_version", str(SCHEMA_VERSION)), ("created_at", times.now())]
-            db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        for statement in (*TABLES.split(";\n"), "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)"):
+            db.execute(statement)
+        rows = [("schema_version", str(FIRST_VERSION)), ("created_at", times.now())]
+        db.executemany("INSERT INTO meta VALUES (?, ?)", rows)
 
 
-def _check_version(db: sqlite3.Connection, location: Path | str) -> None:
+def _version(db: sqlite3.Connection, location: Path | str) -> int:
     row = db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
     found = row["value"] if row else "none"
-    if found != str(SCHEMA_VERSION):
+    if found not in {str(version) for version in range(FIRST_VERSION, SCHEMA_VERSION + 1)}:
         raise StoreError(
             f"{location} has schema version {found}, this Workshop knows {SCHEMA_VERSION}: "
             f"update raindrop-logging, or name another file with --db (in memory: --db {MEMORY})"
         )
+    return int(found)
 
 
 def _add_indexes(db: sqlite3.Connection) -> None:

@@ -13,7 +13,7 @@ def from_wire(value: str | float) -> str:
     """
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value / 1e3, UTC)
-        return _text(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return from_datetime(moment)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{value!r} is neither an ISO 8601 time nor epoch milliseconds") from None
 
@@ -22,7 +22,7 @@ def from_nanoseconds(value: int) -> str | None:
     """A span's time; 0 and what no calendar holds are None."""
     try:
         return (
-            _text(datetime.fromtimestamp(value // 10**9, UTC).replace(microsecond=value // 1000 % 10**6))
+            from_datetime(datetime.fromtimestamp(value // 10**9, UTC).replace(microsecond=value // 1000 % 10**6))
             if value
             else None
         )
@@ -30,9 +30,19 @@ def from_nanoseconds(value: int) -> str | None:
         return None
 
 
+def from_datetime(moment: datetime) -> str:
+    """A moment; without a zone it means UTC.
+
+    Raises:
+        OverflowError: in UTC it is outside the years 1 to 9999.
+    """
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def now() -> str:
     """This moment."""
-    return _text(datetime.now(UTC))
+    return from_datetime(datetime.now(UTC))
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
@@ -40,7 +50,3 @@ def seconds_between(start: str | None, end: str | None) -> float | None:
     if start is None or end is None:
         return None
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
