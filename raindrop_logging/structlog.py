@@ -23,21 +23,23 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import structlog
 from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.stdlib import ProcessorFormatter
 
-from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, WrappedBlock, error_of, exception_of
+from raindrop_logging._pipeline.wrapped import BLOCK_KEY, STAMP_KEY, WrappedBlock, block_of, error_of, exception_of
 from raindrop_logging.context_keys import ContextKeys
 from raindrop_logging.errors import SettingsError, did_you_mean
+from raindrop_logging.line_fields import LINE_KEYS, LineFields, bits_of, said_plainly
 from raindrop_logging.plain import plain
 from raindrop_logging.record import default_logger, hand_over, tell_aside
 from raindrop_logging.vocabulary import SUMMARY_FIELDS
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from raindrop_logging.redaction import Redactor
 
 Show = Literal["full", "summary", "omit"]
 
@@ -303,24 +305,33 @@ def _packed_for_logging(event: Any) -> tuple[dict[str, Any], dict[str, Any]] | N
 # ---- formatters for dictConfig files -------------------------------------------------------------------------------
 
 
-def json_formatter(*, show: Show = "full") -> ProcessorFormatter:
+def json_formatter(*, show: Show = "full", redact: bool | list[str] | str | None = None) -> ProcessorFormatter:
     """One line of JSON for each record, of structlog's loggers and of all others.
 
     In a dictConfig file: ``"formatters": {"json": {"()": "raindrop_logging.structlog.json_formatter"}}``. It adds
-    logger, level and timestamp, so that structlog's own chain need not.
+    logger, level and timestamp, so that structlog's own chain need not; and what `RaindropJsonFormatter` says of a
+    record: the ids of what it is about, and its block with what was bound merged in, for `raindrop-logging ship`.
 
     Args:
-        show: what a line shows of the block, as for `RaindropProcessor`.
+        show: what a line shows of the block: all of it, under the keys that `ship` reads; ids, names and lengths
+            (``summary``); only ids (``omit``).
+        redact: as the handler's key, for the block and for every other text of the line; RAINDROP_REDACT by default.
 
     Raises:
-        SettingsError: a ``show`` that there is not.
+        SettingsError: a value that breaks an argument's rule.
     """
-    return _formatter(
-        show,
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        structlog.processors.UnicodeDecoder(),
-        structlog.processors.JSONRenderer(),
+    line = LineFields(show, redact, "show")
+    return _Stamping(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
+        processors=[
+            partial(_say_fields, line),
+            *_USUAL,
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            structlog.processors.UnicodeDecoder(),
+            partial(_redact, line.redactor),
+            structlog.processors.JSONRenderer(),
+        ],
     )
 
 
@@ -335,23 +346,42 @@ def console_formatter(*, show: Show = "summary", colors: bool | None = None) -> 
         SettingsError: a ``show`` that there is not.
     """
     is_colored = sys.stderr.isatty() and not os.environ.get("NO_COLOR") if colors is None else colors
-    return _formatter(show, structlog.dev.ConsoleRenderer(colors=is_colored))
-
-
-def _formatter(show: Show, *renderers: Processor) -> ProcessorFormatter:
     return ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder()],
-        processors=[
-            RaindropProcessor(show=show),
-            structlog.stdlib.add_logger_name,
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            _add_timestamp,
-            _drop_colors,
-            ProcessorFormatter.remove_processors_meta,
-            *renderers,
-        ],
+        processors=[RaindropProcessor(show=show), *_USUAL, structlog.dev.ConsoleRenderer(colors=is_colored)],
     )
+
+
+class _Stamping(ProcessorFormatter):
+    """structlog formats a copy: the record itself gets the bits of its ids, so that every handler says the same."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if block_of(record.__dict__) is not None:
+            bits_of(record)
+        return super().format(record)
+
+
+def _say_fields(line: LineFields, _: Any, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    ids, said = line.of(event_dict["_record"])
+    event_dict.pop(BLOCK_KEY, None)
+    event_dict.pop(STAMP_KEY, None)
+    for key, value in ids.items():
+        event_dict.setdefault(key, value)
+    event_dict.update(said)
+    return event_dict
+
+
+_NEVER_REDACTED: Final = frozenset({"timestamp", "level", "logger", *LINE_KEYS})
+
+
+def _redact(
+    redactor: Redactor | None, _: Any, __: str, event_dict: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Every text of the line but those that are redacted already, and names and times."""
+    if redactor is None:
+        return event_dict
+    free = {key: value for key, value in event_dict.items() if key not in _NEVER_REDACTED}
+    return {**event_dict, **redactor.value(said_plainly(free))}
 
 
 def _drop_colors(_: Any, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -365,3 +395,13 @@ def _add_timestamp(_: Any, __: str, event_dict: MutableMapping[str, Any]) -> Mut
     made = datetime.fromtimestamp(event_dict["_record"].created, UTC)
     event_dict.setdefault("timestamp", made.isoformat(timespec="microseconds"))
     return event_dict
+
+
+_USUAL: Final = (
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    _add_timestamp,
+    _drop_colors,
+    ProcessorFormatter.remove_processors_meta,
+)

@@ -19,8 +19,8 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging.errors import InvalidBlockError
-from raindrop_logging.formatter import RECORD_KEY, SUMMARY_KEY
 from raindrop_logging.handler import BLOCK_KEY, STAMP_KEY
+from raindrop_logging.line_fields import RECORD_KEY, SUMMARY_KEY
 from raindrop_logging.shipping.lines import MAX_LINE_BYTES, Line
 from raindrop_logging.shipping.mapping import FieldMap
 from raindrop_logging.vocabulary import TraceId, instant

@@ -15,17 +15,17 @@ import pytest
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from raindrop_logging import HideRaindrop, SettingsError, load_config
+from raindrop_logging import HideRaindrop, RaindropJsonFormatter, SettingsError, begin, load_config
+from raindrop_logging.cli import main
 from raindrop_logging.structlog import RaindropProcessor, Show, console_formatter, json_formatter
 from tests.hostile import failing
 from tests.structlog.roads import EVERY, FORMATTER, LOG_KWARGS, PRINT, THROUGH_LOGGING, Road, fail
 from tests.wire.harness import Heard, attach
+from tests.wire.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from tests.wire.recorder import Recorder
 
 CHAT = {"type": "ai", "event": "chat", "user_id": "u1", "input": "a long question", "properties": {"tier": 1}}
 SUMMARY = {"type": "ai", "event": "chat", "user_id": "u1"}
@@ -80,7 +80,8 @@ def test_show_less(road: Road, show: Any, recorder: Recorder) -> None:
 def test_show_in_a_formatter(recorder: Recorder) -> None:
     """In the chain of a ProcessorFormatter `show` decides on the line alone, for every logger's records."""
     handler = attach(recorder.endpoint)
-    choices: dict[Show, Any] = {"full": CHAT, "summary": SUMMARY, "omit": None}
+    summary = {"type": "ai", "user_id": "u1", "event": "chat", "input_chars": 15}
+    choices: dict[Show, Any] = {"full": (CHAT, None), "summary": (None, summary), "omit": (None, None)}
     for show, shown in choices.items():
         output = io.StringIO()
         console = logging.StreamHandler(output)
@@ -90,13 +91,81 @@ def test_show_in_a_formatter(recorder: Recorder) -> None:
         log.info("ai", raindrop=CHAT)
         logging.getLogger("shop.plain").info("ai", extra={"raindrop": CHAT})
         lines = [json.loads(line) for line in output.getvalue().splitlines()]
-        assert [line.get("raindrop") for line in lines] == [shown, shown]
+        for line in lines:
+            block = (
+                {key: value for key, value in line["raindrop"].items() if key != "event_id"} if show == "full" else None
+            )
+            assert (block, line.get("raindrop_summary")) == shown
+            assert len(line["event_id"]) == 36
     assert handler.flush(10)
     assert handler.stats().delivered == 6
 
 
+def test_json_lines_are_shipped_as_they_were_sent(
+    recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is bound, in structlog or here, is on the line: shipped later it is what the handler sent, ids and all."""
+    monkeypatch.setenv("RAINDROP_WRITE_KEY", "rk")
+    handler = attach(recorder.endpoint)
+    written = logging.FileHandler(tmp_path / "app.log")
+    written.setFormatter(json_formatter())
+    log = FORMATTER.configure(RaindropProcessor(keys=("user_id", "convo_id"), event_key="feature"))
+    logging.root.handlers[:] = [written, handler]
+    with structlog.contextvars.bound_contextvars(user_id="u1", convo_id="c1"):
+        log.bind(feature="support").info("ai", raindrop={"input": "q", "output": "a", "properties": {"tier": 1}})
+        try:
+            fail(LookupError("no such order"))
+        except LookupError:
+            log.exception("ai", feature="support", raindrop={"input": "q"})
+    turn = begin(user_id="u2", event="chat", input="q", logger=logging.getLogger("shop.plain"))
+    log.info("a plain line")
+    turn.finish(output="a")
+    assert handler.flush(10)
+    written.close()
+    lines = [json.loads(line) for line in (tmp_path / "app.log").read_text().splitlines()]
+    assert [line["event_id"] for line in lines[2:]] == [turn.id] * 3
+    with Recorder() as later:
+        main(
+            ["ship", str(tmp_path / "app.log"), "--endpoint", later.endpoint, "--state", str(tmp_path / "s"), "--quiet"]
+        )
+        arrived = [sorted(map(json.dumps, one.items("events/track"))) for one in (recorder, later)]
+    assert len(arrived[0]) == 3
+    assert arrived[0] == arrived[1]
+
+
+def test_the_message_is_where_other_loggers_have_it() -> None:
+    """`RaindropJsonFormatter` writes structlog's message as the message, once."""
+    output = io.StringIO()
+    console = logging.StreamHandler(output)
+    console.setFormatter(RaindropJsonFormatter())
+    log = FORMATTER.configure(RaindropProcessor())
+    logging.root.handlers[:] = [console]
+    log.warning("out of tea", shelf=3)
+    line = json.loads(output.getvalue())
+    assert (line["message"], line["shelf"], "event" in line) == ("out of tea", 3, False)
+
+
+def test_json_lines_are_redacted_where_asked_for(recorder: Recorder) -> None:
+    """The block, the message, keys of the caller's and the exception lose their secrets; names, times and ids stay."""
+    handler = attach(recorder.endpoint)
+    output = io.StringIO()
+    console = logging.StreamHandler(output)
+    console.setFormatter(json_formatter(redact=["emails"]))
+    log = FORMATTER.configure(RaindropProcessor())
+    logging.root.handlers[:] = [handler, console]
+    try:
+        fail(LookupError("ada@example.org"))
+    except LookupError:
+        log.exception("of ada@example.org", to="ada@example.org", raindrop={**CHAT, "input": "ada@example.org"})
+    (line,) = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert "ada@" not in output.getvalue()
+    assert (line["event"], line["to"]) == ("of <REDACTED_EMAIL>", "<REDACTED_EMAIL>")
+    assert line["raindrop"]["input"] == "<REDACTED_EMAIL>"
+    assert (line["logger"], line["level"]) == ("shop.desk", "error")
+
+
 def test_json_lines_of_every_logger(recorder: Recorder) -> None:
-    """One JSON object a line, with logger, level, time and exception, whoever logged it, and nothing of ours beside."""
+    """One JSON object a line, with logger, level, time, exception and ids, whoever logged it."""
     handler = attach(recorder.endpoint)
     output = io.StringIO()
     console = logging.StreamHandler(output)
@@ -109,10 +178,11 @@ def test_json_lines_of_every_logger(recorder: Recorder) -> None:
     except LookupError:
         log.exception("failed %s", "order", raindrop=CHAT)
         logging.getLogger("shop.plain").exception("failed %s", "order", extra={"raindrop": CHAT, "order": 4711})
+    ours = ["event_id", "raindrop", "raindrop_record", "trace_id"]
     own, plain = [json.loads(line) for line in output.getvalue().splitlines()]
     assert [sorted(line) for line in (own, plain)] == [
-        ["event", "exception", "level", "logger", "raindrop", "timestamp"],
-        ["event", "exception", "level", "logger", "order", "raindrop", "timestamp"],
+        sorted(["event", "exception", "level", "logger", "timestamp", *ours]),
+        sorted(["event", "exception", "level", "logger", "order", "timestamp", *ours]),
     ]
     assert [(line["event"], line["level"]) for line in (own, plain)] == [("failed order", "error")] * 2
     assert [line["logger"] for line in (own, plain)] == ["shop.desk", "shop.plain"]
