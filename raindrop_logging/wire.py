@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Final
+from urllib.parse import urlsplit
 
 CLOUD_ENDPOINT: Final = "https://api.raindrop.ai/v1/"
 WORKSHOP_ENDPOINT: Final = "http://localhost:5899/v1/"
@@ -53,3 +54,9 @@ ROUTES: Final[dict[Lane, str]] = {
 
 ARRAY_LANES: Final = frozenset({Lane.EVENTS, Lane.SIGNALS})
 """Lanes whose request body is a JSON array of items; partials and users take one object a request."""
+
+
+def start_workshop(address: str) -> str:
+    """What starts a Workshop at an address of this machine, for those who have none there."""
+    port = urlsplit(address).port or WORKSHOP_PORT
+    return "start it with 'raindrop-logging workshop" + (f" --port {port}'" if port != WORKSHOP_PORT else "'")

@@ -25,7 +25,7 @@ from raindrop_logging._pipeline.entries import Item, Request
 from raindrop_logging._pipeline.outbox import Attempt, Outbox, Settled, Verdict, verdict_of
 from raindrop_logging.late_imports import not_across_fork
 from raindrop_logging.settings import Secret
-from raindrop_logging.wire import ARRAY_LANES, JSON, PROJECT_HEADER, PROTOBUF, ROUTES, Lane
+from raindrop_logging.wire import ARRAY_LANES, JSON, PROJECT_HEADER, PROTOBUF, ROUTES, Lane, start_workshop
 
 if TYPE_CHECKING:
     import ssl
@@ -388,7 +388,8 @@ class Sender:
             expired = sum(item.records for item in settled.expired)
             self._trouble(Trouble("expired", f"{name} did not take them in time ({detail})", expired))
         elif verdict in (Verdict.LATER, Verdict.UNREACHABLE):
-            waiting = f"retrying with {self._outbox.records} records waiting behind it"
+            behind = self._outbox.records
+            waiting = f"retrying with {behind} record{'s' * (behind != 1)} waiting behind it"
             said = f"{name} is not available ({detail}), {waiting}{self._hint_of(verdict)}"
             self._trouble(Trouble("waiting", said, records))
         elif verdict is Verdict.SETUP_REFUSED:
@@ -406,7 +407,7 @@ class Sender:
     def _hint_of(self, verdict: Verdict) -> str:
         if verdict is not Verdict.UNREACHABLE or not is_loopback(self._receiver.endpoint):
             return ""
-        return "; start it with 'raindrop-logging workshop', or correct the address"
+        return f"; {start_workshop(self._receiver.endpoint)}, or correct the address"
 
     def _masked(self, text: str) -> str:
         for secret in secrets_of(self._receiver):

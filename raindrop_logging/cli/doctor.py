@@ -58,6 +58,7 @@ def add_to(commands: Commands) -> None:
         metavar="SECONDS",
         help="for each step and for each request (default: %(default)g)",
     )
+    parser.add_argument("--verbose", "-v", action="store_true", help="name the keys that nobody has set, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     parser.set_defaults(run=run)
 
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(as_json(report))
     else:
         encoding = sys.stdout.encoding or "utf-8"
-        for line in as_lines(report, _style()):
+        for line in as_lines(report, _style(), verbose=arguments.verbose):
             print(line.encode(encoding, "backslashreplace").decode(encoding))
     return 0 if report.good else 1
 
@@ -86,13 +87,17 @@ def _resolved(path: Path | None) -> tuple[list[Configured], Section]:
     try:
         found = configured.without_file() if path is None else configured.of_file(path)
     except RaindropLoggingError as error:
-        todo = "correct it; the table of keys in the README says what each one takes"
+        is_missing = path is not None and not path.is_file()
+        todo = _NAME_ONE if is_missing else "correct it; the table of keys in the README says what each one takes"
         return [], Section(title=title, checks=(fail("loads", str(error), todo),))
     if not found:
         todo = 'add {"class": "raindrop_logging.RaindropHandler"} to its handlers, and name it in the root logger'
         return [], Section(title=title, checks=(fail("loads", f"{path} holds no RaindropHandler", todo),))
     said = "variables and defaults; name a file with --config" if path is None else f"{path} can be loaded"
     return found, Section(title=title, checks=(ok("loads", said),))
+
+
+_NAME_ONE: Final = "name the file that the process loads; without --config the RAINDROP_* variables alone are looked at"
 
 
 def _examined(arguments: argparse.Namespace, configured: list[Configured], loaded: Section) -> Report:

@@ -34,7 +34,8 @@ _PATIENCE: Final = 60.0
 _EPILOG: Final = """\
 Lines of raindrop_logging.RaindropJsonFormatter are sent exactly as the handler would have sent their records, with the
 same ids and times. Of other JSON lines with a "raindrop" block, and with --map of any JSON lines, the ids are made of
-the lines themselves. Lines without a block are skipped. The write key is read from RAINDROP_WRITE_KEY.
+the lines themselves. Lines without a block are skipped. The write key is read from RAINDROP_WRITE_KEY; without one it
+goes to the Workshop that RAINDROP_WORKSHOP names (1: the one at port 5899).
 
 Where it got to is kept in a state file, by file and not by name: a second run sends nothing twice, also after rotation,
 copytruncate or gzip, and after a kill only what was not confirmed is sent again, with the same ids. What a log rotates
@@ -284,14 +285,19 @@ def _summary(
     arguments: argparse.Namespace, report: Report, state: Path | None, rejects: Path | None
 ) -> Generator[tuple[str, str]]:
     rate = f", {report.lines / report.seconds:,.0f} a second" if report.seconds > 0 else ""
-    yield "read", f"{_number(report.lines, 'line')} of {_number(report.files, 'file')} in {report.seconds:.1f} s{rate}"
+    if report.lines or not report.looked_at:
+        read = f"{_number(report.lines, 'line')} of {_number(report.files, 'file')}"
+        yield "read", f"{read} in {report.seconds:.1f} s{rate}"
+    else:
+        yield "read", f"nothing new in {_number(report.looked_at, 'file')}"
     yield ("would ship" if arguments.dry_run else "delivered"), _number(report.delivered, "record")
     summed_up = f", {report.summaries:,} of them with a summary only (the formatter's block: summary)"
     yield "skipped", f"{_number(report.skipped, 'line')} without a block{summed_up if report.summaries else ''}"
     if report.rejected:
         yield "rejected", f"{_number(report.rejected, 'line')}{f', left in {rejects}' if rejects else ''}"
     if report.left:
-        yield "left", f"{report.left:,} records may not have arrived; the next run sends them, with the same ids"
+        left = _number(report.left, "record")
+        yield "left", f"{left} may not have arrived; the next run sends what is left, with the same ids"
     if report.unfinished:
         yield (
             "unfinished",

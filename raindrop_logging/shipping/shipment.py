@@ -51,6 +51,7 @@ class Report(Struct, kw_only=True):
         left: records that were read and may not have arrived; they are sent again by the next run.
         unfinished: files whose last line is still being written.
         files: files that had something to read.
+        looked_at: files that there were.
         troubles: files that could not be read to their end.
         stopped: why it ended early; empty where it did not.
         interrupted: somebody asked it to stop.
@@ -66,6 +67,7 @@ class Report(Struct, kw_only=True):
     left: int = 0
     unfinished: int = 0
     files: int = 0
+    looked_at: int = 0
     troubles: list[str] = msgspec.field(default_factory=list)
     stopped: str = ""
     interrupted: bool = False
@@ -176,6 +178,7 @@ class Shipment:
         if self._is_over:
             return False
         present = self._look(inputs)
+        self._report.looked_at = len(present)
         unread = [
             (file, position)
             for file, position in zip(present, self._positions.of(present), strict=True)

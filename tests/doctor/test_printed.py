@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -51,9 +52,12 @@ def test_a_remedy_is_said_once(shown: str) -> None:
     assert shown.count("-> the write key is not known") == 1
 
 
-def test_every_default_is_named(shown: str) -> None:
-    """Keys that nobody has set share a few lines, each with its value."""
-    assert "by default: project_id none, tracing true, mode thread" in shown
+def test_every_default_is_named_where_asked_for(shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys that nobody has set are counted; asked for, they share a few lines, each with its value."""
+    assert re.search(r"  \d+ more by default \(--verbose names them\)", shown)
+    assert "project_id" not in shown
+    assert main(["doctor", "--timeout", "2", "--verbose"]) == 1
+    assert "by default: project_id none, tracing true, mode thread" in capsys.readouterr().out
 
 
 def test_lines_fit_the_terminal(shown: str) -> None:

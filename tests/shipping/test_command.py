@@ -264,7 +264,7 @@ def test_what_a_shipment_leaves_behind_is_no_input(
     (logs / "bad.log").write_text("bad\n")
     assert [ship(logs, state=logs / "state.json"), ship(logs, state=logs / "state.json")] == [1, 0]
     assert {entry.name for entry in logs.iterdir()} >= {"state.json", "state.rejects.jsonl"}
-    assert "read       0 lines of 0 files" in capsys.readouterr().out
+    assert "read       nothing new in 2 files" in capsys.readouterr().out
 
 
 # ---- what is said

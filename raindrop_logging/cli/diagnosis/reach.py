@@ -22,6 +22,7 @@ from msgspec import Struct
 from raindrop_logging._pipeline.sender import Receiver, is_loopback, proxy_of
 from raindrop_logging.cli.diagnosis.certificate import inspected
 from raindrop_logging.cli.diagnosis.checks import Check, fail, ok, skip, warn
+from raindrop_logging.wire import start_workshop
 
 if TYPE_CHECKING:
     from raindrop_logging.cli.diagnosis.certificate import Opened
@@ -160,7 +161,7 @@ def _no_connection(hop: _Hop, failed: Mapping[str, OSError], *, is_local: bool) 
         said = f"nothing listens on {place}: the connection was refused"
         todo = f"see whether {what} runs there, and whether the port is right"
         if is_local and hop.proxy is None:
-            todo = "start it with 'raindrop-logging workshop', or correct the address"
+            todo = f"{start_workshop(f'http://{hop.host}:{hop.port}')}, or correct the address"
     else:
         said = f"no connection to {place}: {error.strerror or error}"
         todo = "see whether this machine has a network, and a route to it"

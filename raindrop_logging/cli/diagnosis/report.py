@@ -138,21 +138,21 @@ class Style(Struct, frozen=True):
         return [first + lines[0], *(rest + line for line in lines[1:])]
 
 
-def as_lines(report: Report, style: Style) -> Iterator[str]:
-    """The check list."""
+def as_lines(report: Report, style: Style, *, verbose: bool = False) -> Iterator[str]:
+    """The check list; with ``verbose`` also the keys that nobody has set."""
     yield style.painted(f"raindrop-logging {report.version}", _BOLD) + (f", {report.config}" if report.config else "")
     yield from _sections(report.sections, style)
     for one in report.handlers:
         yield ""
         yield style.painted(f"Handler '{one.handler}'" if one.handler else "Handler from variables and defaults", _BOLD)
-        yield from _keys(one.keys, style)
+        yield from _keys(one.keys, style, verbose=verbose)
         yield from _sections(one.sections, style)
     yield ""
     yield _verdict(report, style)
 
 
-def _keys(keys: dict[str, Key], style: Style) -> Iterator[str]:
-    """A line for each key that somebody has set; the others are named together."""
+def _keys(keys: dict[str, Key], style: Style, *, verbose: bool) -> Iterator[str]:
+    """A line for each key that somebody has set; the others are counted, or named together."""
     set_keys = {name: key for name, key in keys.items() if not key.is_default}
     names = max(map(len, set_keys), default=0)
     values = max((len(_shown(key.value)) for key in set_keys.values()), default=0)
@@ -160,7 +160,9 @@ def _keys(keys: dict[str, Key], style: Style) -> Iterator[str]:
         origin = style.painted(key.origin, _DIM)
         yield f"  {name:<{names}}  {_shown(key.value):<{min(values, _WIDEST)}}  {origin}"
     defaults = [f"{name}{_KEPT}{_shown(key.value)}" for name, key in keys.items() if key.is_default]
-    if defaults:
+    if defaults and not verbose:
+        yield style.painted(f"  {len(defaults)} more by default (--verbose names them)", _DIM)
+    elif defaults:
         lines = style.wrapped("  ", f"by default: {', '.join(defaults)}", "    ")
         yield from (style.painted(line.replace(_KEPT, " "), _DIM) for line in lines)
 

@@ -15,7 +15,7 @@ from raindrop_logging.cli.diagnosis import remedies
 from raindrop_logging.cli.diagnosis.checks import Check, fail, ok, skip, warn
 from raindrop_logging.cli.diagnosis.trial import Exchange, Trial, held_back, lanes_of
 from raindrop_logging.settings import Settings
-from raindrop_logging.wire import ROUTES, Lane
+from raindrop_logging.wire import ROUTES, Lane, start_workshop
 
 TYPES: Final[dict[Lane, str]] = {
     Lane.EVENTS: "ai, event",
@@ -114,7 +114,7 @@ def _duration(seconds: float) -> str:
 def _mirror(trial: Trial, workshop: str) -> Check:
     if trial.stats.mirrored:
         return ok("mirror", f"the Workshop at {workshop} took {trial.stats.mirrored} items")
-    todo = "start it with 'raindrop-logging workshop', or set RAINDROP_WORKSHOP=0; the cloud does not wait for it"
+    todo = f"{start_workshop(workshop)}, or set RAINDROP_WORKSHOP=0; the cloud does not wait for it"
     return warn("mirror", f"the Workshop at {workshop} took nothing", todo)
 
 
