@@ -35,7 +35,25 @@ class MissingExtraError(RaindropLoggingError, ImportError):
     """
 
     def __init__(self, part: str, library: str, extra: str) -> None:
-        super().__init__(f"{part} needs {library}: pip install 'raindrop-logging[{extra}]'")
+        super().__init__(f"{part} needs {library}: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """What installs an extra of this package from where the package itself came: a directory is named by its path.
+
+    Source: PEP 610, ``direct_url.json``.
+    """
+    import json  # only where something is missing
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        said = json.loads(distribution("raindrop-logging").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        said = {}
+    source = url2pathname(urlsplit(said["url"]).path) if "dir_info" in said else "raindrop-logging"
+    return f"pip install '{source}[{extra}]'"
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

@@ -10,16 +10,15 @@ import subprocess
 import sys
 import urllib.request
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from raindrop_logging.cli import main
+from raindrop_logging.errors import install_command
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
 from raindrop_logging.workshop.server import running
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = ("demo", "workshop", "check", "doctor", "ship", "schema")
 
@@ -177,8 +176,13 @@ def test_reader_that_goes_away_is_no_error() -> None:
 def test_missing_extra(missing: tuple[str, ...], words: tuple[str, ...], said: str) -> None:
     """A missing library is one line that says what to install, not a traceback."""
     done = run_without(missing, *words)
-    line = f"raindrop-logging {words[0]}: {said}: pip install 'raindrop-logging[workshop]'\n"
+    line = f"raindrop-logging {words[0]}: {said}: {install_command('workshop')}\n"
     assert (done.returncode, done.stderr) == (1, line)
+
+
+def test_what_to_install_is_where_the_package_came_from() -> None:
+    """A package that was installed from a clone, as this one, is not looked for elsewhere."""
+    assert install_command("workshop") == f"pip install '{Path(__file__).parents[1]}[workshop]'"
 
 
 @pytest.mark.parametrize("command", [("workshop", "--db", ":memory:", "--no-open"), ("demo",)], ids=" ".join)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from raindrop_logging.settings import Settings
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
+from raindrop_logging.workshop import running
 
 if TYPE_CHECKING:
     from tests.wire.recorder import Recorder
@@ -74,10 +78,10 @@ def test_its_configuration_is_the_file_it_names() -> None:
 
 
 def test_its_commands_are_what_ci_runs_and_the_program_knows() -> None:
-    """The first two commands are those of .ci/run; every raindrop-logging command named exists."""
+    """The demo comes first, the tests are run as .ci/run runs them; every raindrop-logging command named exists."""
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert _blocks("sh")[0] == "pip install uv && uv run raindrop-logging demo\n"
-    assert _blocks("sh")[1] == "pip install uv && uv run pytest\n"
+    assert "pip install uv && uv run pytest\n" in _blocks("sh")
     assert "uv run pytest" in ci
     for command in set(re.findall(r"raindrop-logging (demo|workshop|schema|\w+)[\s`]", " ".join(_blocks("sh")))):
         subprocess.run(
@@ -124,3 +128,51 @@ def test_every_file_it_links_to_exists() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith(("http", "#"))]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def _anchor(heading: str) -> str:
+    """The name that a heading is linked to by, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_place_it_links_to_exists() -> None:
+    """No link within the README is broken."""
+    anchors = {_anchor(heading) for heading in re.findall(r"^#+ (.+)$", README, re.MULTILINE)}
+    links = re.findall(r"\]\(#([^)]+)\)", README)
+    assert len(links) > 10
+    assert [link for link in links if link not in anchors] == []
+
+
+def test_a_service_from_an_empty_folder(tmp_path: Path) -> None:
+    """The commands and the program of that section, in a folder with nothing else: the event is in the Workshop."""
+    section = README.split("\n## A service from an empty folder\n", 1)[1].split("\n## ", 1)[0]
+    (program,) = re.findall(r"^```py\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    (copied,) = re.findall(r"^cp raindrop-logging/(\S+) (\S+)$", section, re.MULTILINE)
+    (served,) = re.findall(r"^RAINDROP_WORKSHOP=1 \.venv/bin/uvicorn (.+) &$", section, re.MULTILINE)
+    headers = dict(header.split(": ") for header in re.findall(r"-H '([^']+)'", section))
+    (asked,) = re.findall(r"http://127\.0\.0\.1:8000(/\S+)'", section)
+    (tmp_path / "app.py").write_text(program)
+    (tmp_path / copied[1]).write_text((ROOT / copied[0]).read_text())
+    with running() as workshop, socket.create_server(("127.0.0.1", 0)) as listening:
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("RAINDROP_")}
+        service = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "uvicorn", *served.split(), "--fd", str(listening.fileno())],
+            cwd=tmp_path,
+            env={**environment, "RAINDROP_WORKSHOP": workshop.endpoint},
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            port = listening.getsockname()[1]
+            answer = httpx.get(f"http://127.0.0.1:{port}{asked}", headers=headers, timeout=20)
+        finally:
+            service.terminate()
+            lines, errors = service.communicate(timeout=20)
+        assert (answer.json(), errors) == ("In Lyon.", "")
+        ((event,),) = [[summary.event for summary in workshop.store.events(10).summaries]]
+    assert (event.event, event.user_id, event.convo_id) == ("support_reply", "ada", "c9")
+    assert (event.input, event.output) == ("Where is my parcel", "In Lyon.")
+    said = [json.loads(line) for line in lines.splitlines()]
+    assert [line["raindrop"]["user_id"] for line in said if "raindrop" in line] == ["ada"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from raindrop_logging.checking.document import UNKNOWN, Document, Unknown, UnreadableError, parts
 from raindrop_logging.checking.finding import Location
 from raindrop_logging.checking.python_source import read_python
+from raindrop_logging.errors import install_command
 
 if TYPE_CHECKING:
     import yaml
@@ -155,7 +156,7 @@ def _read_yaml(file: str, text: str) -> list[Document]:
         import yaml
     except ImportError:
         raise UnreadableError(
-            "reading a YAML file needs PyYAML", "pip install 'raindrop-logging[workshop]', or pip install PyYAML"
+            "reading a YAML file needs PyYAML", f"{install_command('workshop')}, or pip install PyYAML"
         ) from None
 
     class Loader(yaml.SafeLoader):

@@ -13,6 +13,7 @@ import pytest
 
 from raindrop_logging.checking.rules import RULES
 from raindrop_logging.cli import main
+from raindrop_logging.errors import install_command
 from tests.checking.expected import HERE
 from tests.test_cli import run_without
 
@@ -145,4 +146,4 @@ def test_without_pyyaml_a_yaml_file_says_what_to_install() -> None:
     done = run_without(("yaml", "rich"), "check", GOOD)
     assert done.returncode == 1
     assert "reading a YAML file needs PyYAML" in done.stdout
-    assert "pip install 'raindrop-logging[workshop]'" in done.stdout
+    assert install_command("workshop") in done.stdout

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from raindrop_logging.errors import install_command
 from raindrop_logging.workshop import PortInUseError, running, serve
 from tests.workshop.wire_bodies import ai_event
 
@@ -114,7 +115,7 @@ def test_missing_extra(library: str) -> None:
     program = f"{without}from raindrop_logging.workshop import running\nwith running(): pass"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert f"the Workshop needs {library}: pip install 'raindrop-logging[workshop]'" in ended.stderr
+    assert f"the Workshop needs {library}: {install_command('workshop')}" in ended.stderr
 
 
 def test_a_store_that_cannot_keep_is_no_success() -> None:
