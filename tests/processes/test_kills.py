@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from tests.wire.recorder import Recorder
 
-ROUNDS: Final = 20
+ROUNDS: Final = 10
+"""With the server up and as many with it down: twenty of each way to be killed."""
 
 EVENTS: Final = """
 def run():

@@ -146,7 +146,7 @@ def test_a_run_behind_what_a_pattern_looks_for_costs_no_more_than_its_length(sta
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_hundred_thousand_characters_cost_no_more_than_their_length() -> None:
+def test_a_hundred_thousand_characters_cost_no_more_than_their_length() -> None:
     """The same for texts as long as a conversation gets."""
-    growing = {unit: ratio for unit in REPEATED if (ratio := _growth(unit, 25_000, times=1)) >= AT_MOST}
+    growing = {unit: ratio for unit in REPEATED if (ratio := _growth(unit, 12_500, times=1)) >= AT_MOST}
     assert growing == {}
