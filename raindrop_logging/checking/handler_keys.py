@@ -97,7 +97,12 @@ def _variable(place: Location, value: str, environ: Mapping[str, str] | None) ->
         yield Fault("RL202", place, "env:// names no variable", "write env://NAME")
     elif environ is not None and not environ.get(name, "").strip():
         if place[-1] == "write_key":
-            yield Fault("RL211", place, f"the variable {name} is not set here: nothing is sent", f"set {name}")
+            yield Fault(
+                "RL211",
+                place,
+                f"the variable {name} is not set here: nothing is sent",
+                f"set {name}; or RAINDROP_WORKSHOP=1, for a Workshop here",
+            )
         else:
             yield Fault("RL210", place, f"the variable {name} is not set here: set-up is refused", f"set {name}")
     elif environ is not None and not _only_known_there(place[-1], environ[name], environ):

@@ -1,14 +1,17 @@
 """Handlers, formatters and filters as objects: whether their classes exist, and take what they are given.
 
-In: a Configuration.  Out: faults RL108 to RL110, RL113, RL116, RL117.  Touches: modules of the standard library, whose
-signatures are asked; nothing is made but a logging.Formatter.
+In: a Configuration.  Out: faults RL108 to RL110, RL113, RL116 to RL118.  Touches: modules of the standard library,
+whose signatures are asked; nothing is made but a logging.Formatter.
 """
 
 from __future__ import annotations
 
+import difflib
 import logging
 import logging.handlers
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from raindrop_logging.checking.configuration import Configuration, class_name, thing_of
@@ -119,6 +122,26 @@ def _format(where: Location, table: dict[Any, Any]) -> Iterator[Fault]:
         fix = "choose % and %(message)s, { and {message}, or $ and $message, for both 'style' and 'format'"
         place = (*where, "style" if "Style" in str(error) else key)
         yield Fault("RL113", place, f"logging refuses it: {error}", fix)
+    else:
+        yield from _fields((*where, key), table.get(key) or "", given)
+
+
+_FIELDS: Final[Mapping[str, Callable[[str], Iterable[str | None]]]] = {
+    "%": re.compile(r"%\((\w+)\)").findall,
+    "{": lambda text: (field for _, field, _, _ in string.Formatter().parse(text)),
+    "$": lambda text: string.Template(text).get_identifiers(),
+}
+_ATTRIBUTES: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+_NEARLY: Final = 0.75
+
+
+def _fields(place: Location, text: str, given: Mapping[str, Any]) -> Iterator[Fault]:
+    """A name of the application's own is fine, one that is nearly logging's is seldom meant."""
+    known = _ATTRIBUTES | set(given.get("defaults", ()))
+    for field in _FIELDS[given.get("style", "%")](text):
+        near = difflib.get_close_matches(field, _ATTRIBUTES, 1, _NEARLY) if field and field not in known else ()
+        for name in near:
+            yield Fault("RL118", place, f"{field!r} is no field of logging's; did you mean {name!r}?", f"write {name}")
 
 
 # ---- handlers ------------------------------------------------------------------------------------------------------

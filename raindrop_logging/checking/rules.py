@@ -28,6 +28,7 @@ _RULES: Final = (
     Rule("RL115", "env:// outside of a RaindropHandler", "only keys of a RaindropHandler read variables by it"),
     Rule("RL116", "wrong value for a class of logging's own", "it fails at set-up, or at a log call"),
     Rule("RL117", "handler without a class", "'class' or '()' says what it is", refused=True),
+    Rule("RL118", "field of a format that is nearly one of logging's", "a line without such a field fails", "warning"),
     Rule("RL201", "unknown key of a RaindropHandler", "no key is ever ignored", refused=True),
     Rule("RL202", "wrong value of a RaindropHandler's key", "what cannot work is refused at set-up", refused=True),
     Rule("RL203", "keys that do not go together", "one needs another", refused=True),

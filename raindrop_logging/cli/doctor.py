@@ -88,7 +88,7 @@ def _resolved(path: Path | None) -> tuple[list[Configured], Section]:
         found = configured.without_file() if path is None else configured.of_file(path)
     except RaindropLoggingError as error:
         is_missing = path is not None and not path.is_file()
-        todo = _NAME_ONE if is_missing else "correct it; the table of keys in the README says what each one takes"
+        todo = _NAME_ONE if is_missing else _CORRECT if path is None else f"raindrop-logging check {path} says where"
         return [], Section(title=title, checks=(fail("loads", str(error), todo),))
     if not found:
         todo = 'add {"class": "raindrop_logging.RaindropHandler"} to its handlers, and name it in the root logger'
@@ -97,6 +97,7 @@ def _resolved(path: Path | None) -> tuple[list[Configured], Section]:
     return found, Section(title=title, checks=(ok("loads", said),))
 
 
+_CORRECT: Final = "correct it; the table of keys in the README says what each one takes"
 _NAME_ONE: Final = "name the file that the process loads; without --config the RAINDROP_* variables alone are looked at"
 
 

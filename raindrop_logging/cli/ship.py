@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _USAGE, _INTERRUPTED = 2, 130
 _PATIENCE: Final = 60.0
+_WORTH_A_RATE: Final = 1_000
 
 _EPILOG: Final = """\
 Lines of raindrop_logging.RaindropJsonFormatter are sent exactly as the handler would have sent their records, with the
@@ -284,7 +285,9 @@ def _print(arguments: argparse.Namespace, report: Report, places: _Places) -> No
 def _summary(
     arguments: argparse.Namespace, report: Report, state: Path | None, rejects: Path | None
 ) -> Generator[tuple[str, str]]:
-    rate = f", {report.lines / report.seconds:,.0f} a second" if report.seconds > 0 else ""
+    rate = (
+        f", {report.lines / report.seconds:,.0f} a second" if report.lines >= _WORTH_A_RATE and report.seconds else ""
+    )
     if report.lines or not report.looked_at:
         read = f"{_number(report.lines, 'line')} of {_number(report.files, 'file')}"
         yield "read", f"{read} in {report.seconds:.1f} s{rate}"

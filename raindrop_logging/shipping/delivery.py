@@ -197,4 +197,6 @@ class NoDestinationError(SettingsError):
 
 def _check_destination(settings: Settings) -> None:
     if settings.write_key is None and settings.workshop is None:
-        raise NoDestinationError("nowhere to ship to: set RAINDROP_WRITE_KEY, or name a Workshop with --workshop URL")
+        raise NoDestinationError(
+            "nowhere to ship to: set RAINDROP_WRITE_KEY, or name a Workshop with RAINDROP_WORKSHOP or --workshop URL"
+        )
