@@ -46,7 +46,7 @@ def _run(program: str, recorder: Recorder) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=55,  # what its blocks bring in takes a busy machine long
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
