@@ -12,8 +12,8 @@ import msgspec
 
 from raindrop_logging.workshop.records import Event, Span
 
-FACETS: Final = ("event", "user_id", "convo_id", "model", "project_id", "tool", "signal", "properties")
-"""What `Store.facets` can count. `properties` answers one facet for each of the most frequent keys."""
+FACETS: Final = ("event", "model", "project_id", "tool", "signal", "properties", "user_id", "convo_id")
+"""What `Store.facets` can count, what is asked for most first. `properties` answers one facet for each of the most frequent keys."""
 
 Step = Literal["minute", "hour", "day", "week", "month", "all"]
 """How wide a bucket is. Weeks begin on Monday; `all` puts everything into one."""
@@ -36,23 +36,24 @@ class Slice(msgspec.Struct, Generic[_Item], frozen=True, kw_only=True):
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
-    """One value of a facet; None are the events that have none. `events` counts events, not calls or signals."""
+    """One value of a facet; `events` counts events, not calls or signals."""
 
-    value: str | None
+    value: str
     events: int
 
 
 class Facet(msgspec.Struct, frozen=True, kw_only=True):
     """The most frequent values of one name, most frequent first; a property's name is ``property.KEY``.
 
-    `events` is how many events have any value. `partial`: the time was up before all matching events were counted, so
-    every count is a lower bound.
+    `distinct` is how many different values there are. `partial`: not all events that pass were counted, as they are too
+    many for the time there is; then `counted` says how many of the newest were.
     """
 
     name: str
-    values: tuple[Value, ...]
-    events: int
+    values: tuple[Value, ...] = ()
+    distinct: int = 0
     partial: bool = False
+    counted: int | None = None
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +77,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """Lines over the same buckets, without gaps; the line with most first.
 
     `starts` says when each bucket begins. `others` counts the lines beyond the number asked for. `partial`: the time
-    was up, so that nothing or not all was counted.
+    was up, and nothing is told.
     """
 
     by: Step

@@ -41,7 +41,8 @@ ALL: Final = EventFilter()
 """Lets every event through."""
 
 FACET_SECONDS: Final = 0.4
-"""How long a question about many events may take before it answers with what it has, marked partial."""
+TIMELINE_SECONDS: Final = 2.0
+"""How long such a question may take before it answers with what it has, marked partial."""
 
 NAME: Final = "raindrop-logging workshop"
 """What `/api/health` answers as `name`, so that a second start recognises the first."""
@@ -148,7 +149,7 @@ class Store(Protocol):
             where: the filter.
             names: of `FACETS`, or ``property.KEY`` for one property.
             top: how many values of each, and how many keys of properties.
-            seconds: when to stop counting; what is not whole by then is marked `partial`.
+            seconds: when to stop counting all; what is not whole by then is counted over the newest events only.
 
         Raises:
             ValueError: no such name.
@@ -164,7 +165,7 @@ class Store(Protocol):
         split: str | None = None,
         signal: str | None = None,
         top: int = 10,
-        seconds: float = FACET_SECONDS,
+        seconds: float = TIMELINE_SECONDS,
     ) -> Timeline:
         """A measure of the events that pass, over time, at most the newest 1,000 buckets.
 
