@@ -107,7 +107,7 @@ def _starts(db: sqlite3.Connection, chosen: Selection, where: EventFilter, by: S
     oldest = where.since or _edge(db, chosen, where, "ASC")
     if oldest is None:
         return []
-    newest = _end(where) if where.since else _edge(db, chosen, where, "DESC")
+    newest = times.just_before(_end(where)) if where.since else _edge(db, chosen, where, "DESC")
     return between(oldest, max(oldest, newest or oldest), by)
 
 
