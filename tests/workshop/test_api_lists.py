@@ -40,7 +40,7 @@ def told() -> Iterator[httpx.Client]:
 
 def get(client: httpx.Client, path: str, **params: Any) -> Any:
     """A good answer."""
-    answer = client.get(path, params=params)
+    answer = client.get(path, params=params or None)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -88,7 +88,7 @@ def test_users_traces_and_tools(told: httpx.Client) -> None:
     [error] = get(told, "/api/tools/errors", convo_id="c/1")["errors"]
     assert (error["span"]["error"], error["event"]["event_id"]) == ("boom", "e4")
     [tool] = get(told, "/api/tools/failing")["tools"]
-    assert (tool["tool"], tool["errors"], tool["calls"]) == ("search", 1, 1)
+    assert (tool["tool"], tool["errors"], tool["calls"]) == ("search", 1, 2)
     assert get(told, "/api/tools/errors", user_id="u1")["errors"] == []
 
 
