@@ -13,6 +13,7 @@ import msgspec
 from raindrop_logging.workshop import handoffs, times
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, Signal, Span, User
+from raindrop_logging.workshop.sqlite_index import file_properties
 from raindrop_logging.workshop.sqlite_rows import as_event
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
     )
 
 
-_EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS)
+_EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS) + " RETURNING rid"
 _SPAN_UPSERT: Final = _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
     "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
 )
@@ -65,7 +66,7 @@ class BatchWriter:
 
     def _event(self, said: Event) -> None:
         known = self._known(said.event_id)
-        self._save(merge(known, said) if known else said)
+        self._save(merge(known, said) if known else said, known)
         if said.trace_id:
             self._link(said.trace_id, said.event_id, declared=True)
 
@@ -86,7 +87,7 @@ class BatchWriter:
             # What a span says of its event only fills gaps, whichever comes first.
             filled = merge(span.about, known) if known else span.about
             if filled != known:
-                self._save(filled)
+                self._save(filled, known)
             self._link(span.trace_id, span.about.event_id, declared=False)
         self._changed.update(dict.fromkeys(handoffs.others(span)))
         for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (span.trace_id,)):
@@ -108,7 +109,7 @@ class BatchWriter:
             return
         known = self._known(event_id)
         renamed = msgspec.structs.replace(orphan, event_id=event_id)
-        self._save(merge(renamed, known) if known else renamed)
+        self._save(merge(renamed, known) if known else renamed, known)
         self._db.execute("DELETE FROM events WHERE event_id = ?", (trace_id,))
         self._db.execute("DELETE FROM traces WHERE trace_id = ? AND event_id = ?", (trace_id, trace_id))
         self._db.execute("UPDATE OR IGNORE signals SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
@@ -140,9 +141,10 @@ class BatchWriter:
         row = self._db.execute("SELECT * FROM events WHERE event_id = ?", (event_id,)).fetchone()
         return as_event(row) if row else None
 
-    def _save(self, event: Event) -> None:
+    def _save(self, event: Event, known: Event | None) -> None:
         values = tuple(_column(getattr(event, name)) for name in _EVENT_COLUMNS)
-        self._db.execute(_EVENT_UPSERT, (event.event_id, self._now, *values))
+        [row] = self._db.execute(_EVENT_UPSERT, (event.event_id, self._now, *values)).fetchall()
+        file_properties(self._db, row["rid"], event.properties, known.properties if known else {})
         self._changed[event.event_id] = None
 
 
