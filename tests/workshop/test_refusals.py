@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from raindrop_logging.workshop.body import MAX_BODY_BYTES, MAX_NESTING
+from raindrop_logging.workshop.body import MAX_NESTING
+from raindrop_logging.workshop.limits import MAX_BODY_BYTES
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
