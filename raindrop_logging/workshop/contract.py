@@ -70,6 +70,12 @@ def breach_of_headers(lane: Lane | None, content_type: str, project_id: str | No
     return None
 
 
+def breach_of_id(field: str | None) -> Breach | None:
+    """The breach behind a reader's refusal of this field, when it is an id of a span or a trace."""
+    last = (field or "").rpartition(".")[2]
+    return Breach("span_id", RULES["span_id"], field or "", "no such id") if last in _IDS else None
+
+
 def kind(value: Any) -> str:
     """What a value is, in words that tell nothing of it but its kind and size."""
     if isinstance(value, str):
@@ -157,6 +163,7 @@ def _signals(body: Any) -> Iterator[_Found]:
             yield needs, f"{at}.properties.{needs}".removeprefix("."), properties.get(needs, _ABSENT)
 
 
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id"})
 _NEEDS: Final = {"feedback": "comment", "edit": "after"}
 
 

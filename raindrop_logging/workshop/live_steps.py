@@ -27,6 +27,13 @@ UNNAMED: Final = "tool"
 TOOL_START: Final = "tool_start"
 TOOL_RESULT: Final = "tool_result"
 
+_NAMES: Final = {
+    "event_id": ("eventId", "event_id"),
+    "event": ("eventName", "event_name"),
+    "user_id": ("userId", "user_id"),
+    "convo_id": ("convoId", "convo_id"),
+}
+
 
 class LiveBody(msgspec.Struct, rename="camel"):
     """The body of the route `live`; `type` is an open set, `timestamp` is in milliseconds since 1970."""
@@ -100,14 +107,6 @@ def _about(metadata: Json, at: str, project_id: str | None) -> Event | None:
     if event_id is None:
         return None
     return Event(event_id=event_id, timestamp=at, is_pending=True, project_id=project_id, **named)
-
-
-_NAMES: Final = {
-    "event_id": ("eventId", "event_id"),
-    "event": ("eventName", "event_name"),
-    "user_id": ("userId", "user_id"),
-    "convo_id": ("convoId", "convo_id"),
-}
 
 
 def _time(milliseconds: float | None) -> str:

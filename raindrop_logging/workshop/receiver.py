@@ -107,8 +107,16 @@ class Receiver:
                 _hold(contract.breach(lane, body))
             return (READERS[lane] if lane else live_steps.read_live)(body, project_id)
 
+        def held_batch() -> Batch:
+            try:
+                return batch_of_body()
+            except RefusedError as refused:
+                if self.strict and refused.error == "invalid_body":
+                    _hold(contract.breach_of_id(refused.field))
+                raise
+
         inline = len(sent) <= INLINE_BYTES and not encoding
-        batch = batch_of_body() if inline else await run_in_threadpool(batch_of_body)
+        batch = held_batch() if inline else await run_in_threadpool(held_batch)
         changed = await asyncio.wrap_future(self._store.append(batch))
         self._count_ignored(batch.ignored)
         self._feed.publish(changed)

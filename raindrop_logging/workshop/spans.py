@@ -25,7 +25,7 @@ _METADATA: Final = "ai.telemetry.metadata.raindrop."
 
 EVENT_ID: Final = (f"{_ASSOCIATION}event_id", "raindrop.event.id", f"{_METADATA}eventId")
 ABOUT: Final = {
-    "user_id": (f"{_ASSOCIATION}user_id", "raindrop.user.id", f"{_METADATA}userId"),
+    "user_id": (f"{_ASSOCIATION}user_id", "raindrop.user.id", f"{_METADATA}userId", f"{_METADATA}ai.userId"),
     "event": (f"{_ASSOCIATION}event_name", f"{_ASSOCIATION}event", "raindrop.event.name", f"{_METADATA}eventName"),
     "convo_id": (f"{_ASSOCIATION}convo_id", "raindrop.convo.id", f"{_METADATA}convoId"),
     "project_id": ("raindrop.project_id",),

@@ -37,8 +37,14 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
 
 
 _EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS)
-_SPAN_UPSERT: Final = _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
-    "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
+
+# Some clients send a span when it starts, as if it had ended there, and again when it ends: in either order.
+_SPAN_UPSERT: Final = (
+    _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
+        "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
+    )
+    + f""" WHERE json_extract(attributes, '$."{LIVE}"')"""
+    " OR coalesce(excluded.end_time, '') >= coalesce(end_time, '')"
 )
 
 # A span that is known from live steps only is filled step by step; the tool's own span replaces it, and is never

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
@@ -97,6 +97,4 @@ def test_bodies_are_as_described(told: dict[str, Any]) -> None:
         jsonschema.validate({"event": "no user"}, schema)
     traces = told["paths"]["/v1/traces"]["post"]["requestBody"]["content"]
     assert traces.keys() == {"application/json", "application/x-protobuf"}
-    jsonschema.validate(
-        otlp(otlp_span()), {**traces["application/json"]["schema"], "components": told["components"]}
-    )
+    jsonschema.validate(otlp(otlp_span()), {**traces["application/json"]["schema"], "components": told["components"]})
