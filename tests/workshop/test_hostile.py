@@ -7,7 +7,8 @@ import json
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -32,16 +33,18 @@ serve(
 SCRIPT: Final = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}${7*7}</textarea>\u202e\u0000"
 LANES: Final = ("/v1/events/track", "/v1/events/track_partial", "/v1/signals/track", "/v1/users/identify", "/v1/live")
 INGEST: Final = (*LANES, "/v1/traces")
+NO_HTTP: Final = "Invalid HTTP request received."
+"""All that uvicorn says of garbage."""
 HEAD: Final = b"POST /v1/events/track HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
 @contextmanager
 def _process(request_seconds: float = 60) -> Iterator[httpx.Client]:
-    """A Workshop in a process of its own, which must be alive at the end and have written nothing of trouble."""
+    """A Workshop in a process of its own, which must be alive at the end and have reported no fault."""
     command = [sys.executable, "-c", SERVE, str(request_seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        url = [server.stdout.readline() for _ in range(3)][0].split()[1]
+        url = [server.stdout.readline() for _ in range(3)][1].split()[-1].removesuffix("/v1/")
         try:
             with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
                 yield client
@@ -50,7 +53,7 @@ def _process(request_seconds: float = 60) -> Iterator[httpx.Client]:
         finally:
             server.terminate()
             _, errors = server.communicate(timeout=20)
-    assert errors == ""
+    assert set(errors.splitlines()) <= {NO_HTTP}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,7 @@ def test_markup_in_every_field(process: httpx.Client) -> None:
         assert "<script>alert" not in process.get(path).text or path.startswith("/api")
 
 
+@pytest.mark.slow
 def test_ten_megabytes(process: httpx.Client) -> None:
     """Ten megabytes of text, and as many of small events, are stored and told whole."""
     text = "漢<b>" * 2_000_000
@@ -133,11 +137,15 @@ def test_ten_megabytes(process: httpx.Client) -> None:
     assert process.get("/api/events/many-9999").status_code == 200
 
 
+@cache
+def _bomb() -> bytes:
+    return gzip.compress(b" " * 200_000_000, 1)
+
+
 @pytest.mark.parametrize("path", INGEST)
 def test_gzip_bombs(process: httpx.Client, path: str) -> None:
     """A small body that inflates to 200 MB, once or in layers, is answered 413 or 400, and not held in memory."""
-    bomb = gzip.compress(b" " * 200_000_000, 9)
-    for body in (bomb, gzip.compress(bomb)):
+    for body in (_bomb(), gzip.compress(_bomb())):
         answer = process.post(path, content=body, headers={"Content-Encoding": "gzip"})
         assert answer.status_code in (400, 413)
 
@@ -208,12 +216,14 @@ def _with(value: Any, way: tuple[Any, ...], put: Any) -> Any:
 SPOTS: Final = [(path, way) for path, body in WHOLE.items() for way in _places(body)]
 
 
+@pytest.mark.slow
 @given(spot=st.sampled_from(SPOTS), put=JSON)
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_value_anywhere(process: httpx.Client, spot: tuple[str, tuple[Any, ...]], put: Any) -> None:
     """Any JSON in any place of a body is stored, or refused with a field and a message: never a fault of the server."""
     path, way = spot
-    answer = process.post(path, json=_with(WHOLE[path], way, put))
+    body = json.dumps(_with(WHOLE[path], way, put))
+    answer = process.post(path, content=body, headers={"Content-Type": "application/json"})
     if answer.status_code == 204:
         return
     told = answer.json()
@@ -222,6 +232,7 @@ def test_any_value_anywhere(process: httpx.Client, spot: tuple[str, tuple[Any, .
     assert told["message"]
 
 
+@pytest.mark.slow
 @given(raw=st.binary(max_size=200), path=st.sampled_from(INGEST), encoding=st.sampled_from(["", "gzip", "deflate"]))
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_bytes(process: httpx.Client, raw: bytes, path: str, encoding: str) -> None:
@@ -311,12 +322,14 @@ def test_foreign_names_everywhere(process: httpx.Client, path: str, headers: dic
 def test_garbage(process: httpx.Client, garbage: bytes) -> None:
     """What is no HTTP, or follows a request as none, ends its own connection and no other."""
     with _connected(process, garbage) as connection:
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it may be gone already
+            connection.shutdown(socket.SHUT_WR)
         answer = _everything(connection)
     assert not answer or answer.startswith(b"HTTP/1.1 ")
     assert process.post("/v1/events/track", json=ai_event("after")).status_code == 204
 
 
+@pytest.mark.slow
 def test_connections_that_never_finish() -> None:
     """Fifty clients that stop in the midst of a head or a body keep nobody waiting, and are sent away in time."""
     unfinished = (b"", b"POST /v1/ev", HEAD, HEAD + b"Content-Length: 1000\r\n\r\n[")
@@ -326,10 +339,11 @@ def test_connections_that_never_finish() -> None:
             assert client.post("/v1/events/track", json=ai_event(f"e{number}")).status_code == 204
         ends = [_everything(connection) for connection in hanging]
         assert {end[:12] for end in ends} == {b"", b"HTTP/1.1 408"}
-        assert sum(end != b"" for end in ends) == 12
+        assert sum(end != b"" for end in ends) == 50 // 4
         assert client.get("/api/health").json()["events"] == 20
 
 
+@pytest.mark.slow
 def test_a_second_request_that_never_finishes() -> None:
     """A connection that has answered once is sent away too when its next request stops midway."""
     whole = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
