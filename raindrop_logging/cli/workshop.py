@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 from raindrop_logging.cli.arguments import age, port, size
 from raindrop_logging.wire import WORKSHOP_PORT
+from raindrop_logging.workshop.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from raindrop_logging.cli.arguments import Commands
@@ -43,6 +45,18 @@ def add_to(commands: Commands) -> None:
         help="delete the oldest when the data takes more, such as 500MB or 2GB, while it runs (default: no limit)",
     )
     parser.add_argument("--no-open", action="store_true", help="do not open the page in a browser")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="answer 400, naming the rule, for whatever the wire contract does not allow: for SDK authors and tests",
+    )
+    parser.add_argument(
+        "--max-body",
+        metavar="BYTES",
+        type=_size,
+        default=MAX_BODY_BYTES,
+        help="largest request, as sent and once inflated; K, M and G are understood (default: 50M)",
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,9 +65,25 @@ def run(arguments: argparse.Namespace) -> int:
     from raindrop_logging.workshop.retention import Limits
     from raindrop_logging.workshop.server import serve
 
-    limits = Limits(keep=arguments.keep, max_bytes=arguments.max_size)
-    serve(arguments.port, arguments.db, limits=limits, open_browser=not arguments.no_open, announce=_announce)
+    serve(
+        arguments.port,
+        arguments.db,
+        limits=Limits(keep=arguments.keep, max_bytes=arguments.max_size),
+        open_browser=not arguments.no_open,
+        announce=_announce,
+        strict=arguments.strict,
+        max_body=arguments.max_body,
+    )
     return 0
+
+
+def _size(text: str) -> int:
+    """Bytes: a number above 0, with K, M or G for powers of 1024."""
+    found = re.fullmatch(r"([0-9]{1,15})([KMG]?)", text.upper())
+    size = int(found[1]) * 1024 ** " KMG".index(found[2] or " ") if found else 0
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 5000000 or 50M")
+    return size
 
 
 def _announce(line: str) -> None:

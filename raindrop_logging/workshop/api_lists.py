@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.routing import Route
 
-from raindrop_logging.workshop.answers import FACETS, Conversation, Line, Measure, Slice, Step, Timeline, ToolError
-from raindrop_logging.workshop.api import answer, event_json, found, listed, span_json
-from raindrop_logging.workshop.api_queries import Question, question
+from raindrop_logging.workshop.answers import FACETS, Measure, Slice, Step
+from raindrop_logging.workshop.api import answer, found
+from raindrop_logging.workshop.api_queries import DEFAULT_TOP, FILTER, MAX_TOP, PAGED, TOP, Question, question
 from raindrop_logging.workshop.refusals import invalid
+from raindrop_logging.workshop.route_table import Query, Row
+from raindrop_logging.workshop.told import (
+    ConversationList,
+    EventList,
+    FacetList,
+    FailingTools,
+    ToldConversation,
+    ToldPerson,
+    ToldTimeline,
+    ToldToolError,
+    ToldTurns,
+    ToolErrorList,
+    TraceList,
+    UserList,
+    listed,
+    told,
+)
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -24,9 +40,14 @@ if TYPE_CHECKING:
 
     from raindrop_logging.workshop.store import Store
 
-PAGED: Final = ("limit", "cursor")
-MAX_TOP: Final = 200
-DEFAULT_TOP: Final = 10
+_FACET: Final = Query(name="facet", many=True, says="Only these, of their names or property.KEY.")
+_CHART: Final = (
+    Query(name="by", type=Step, says="How wide a bucket is, a day when not said."),
+    Query(name="measure", type=Measure, says="What is counted, events when not said."),
+    Query(name="split", says="A line for each value of this: event, model, signal, tool and others, or property.KEY."),
+    Query(name="signal_name", says="For the measure `signals`: only this one."),
+    TOP,
+)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -38,58 +59,96 @@ class Lists:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def routes(self) -> list[Route]:
+    def rows(self) -> list[Row]:
         """All of them, GET only."""
+        paged = (*FILTER, *PAGED)
+        wrong = (400, 503)
         return [
-            Route("/api/events", self._events),
-            Route("/api/facets", self._facets),
-            Route("/api/timeseries", self._timeseries),
-            Route("/api/conversations", self._conversations),
-            Route("/api/conversations/{convo_id:path}", self._conversation),
-            Route("/api/users", self._users),
-            Route("/api/traces", self._traces),
-            Route("/api/tools/failing", self._failing_tools),
-            Route("/api/tools/errors", self._tool_errors),
-        ]
+            Row(
+                method="GET", path="/api/events", name="list_events", endpoint=self._events, answer=EventList,
+                queries=paged, refusals=wrong, says="Events, newest first.",
+            ),
+            Row(
+                method="GET", path="/api/facets", name="list_facets", endpoint=self._facets, answer=FacetList,
+                queries=(*FILTER, _FACET, TOP), refusals=wrong, says="How many events have which value, name by name.",
+            ),
+            Row(
+                method="GET", path="/api/timeseries", name="get_timeseries", endpoint=self._timeseries,
+                answer=ToldTimeline, queries=(*FILTER, *_CHART), refusals=wrong, says="A measure over time, as lines.",
+            ),
+            Row(
+                method="GET", path="/api/conversations", name="list_conversations", endpoint=self._conversations,
+                answer=ConversationList, queries=paged, refusals=wrong, says="Conversations, newest turn first.",
+            ),
+            Row(
+                method="GET", path="/api/conversations/{convo_id:path}", name="get_conversation",
+                endpoint=self._conversation, answer=ToldTurns, queries=PAGED, refusals=(400, 404, 503),
+                says="One conversation with its turns, oldest first.",
+            ),
+            Row(
+                method="GET", path="/api/users", name="list_users", endpoint=self._users, answer=UserList,
+                queries=paged, refusals=wrong, says="Users, newest event first.",
+            ),
+            Row(
+                method="GET", path="/api/traces", name="list_traces", endpoint=self._traces, answer=TraceList,
+                queries=paged, refusals=wrong, says="Traces that no event owns, newest first.",
+            ),
+            Row(
+                method="GET", path="/api/tools/failing", name="list_failing_tools", endpoint=self._failing_tools,
+                answer=FailingTools, queries=(*FILTER, TOP), refusals=wrong, says="Tools of which calls failed.",
+            ),
+            Row(
+                method="GET", path="/api/tools/errors", name="list_tool_errors", endpoint=self._tool_errors,
+                answer=ToolErrorList, queries=paged, refusals=wrong, says="Tool calls that failed, newest first.",
+            ),
+        ]  # fmt: skip
 
     async def _events(self, request: Request) -> Response:
         asked = question(request, *PAGED)
         page = await _of_list(lambda: self._store.events(asked.limit, asked.cursor, asked.where))
-        return answer({"events": [listed(summary) for summary in page.summaries], "next_cursor": page.next_cursor})
+        events = [listed(summary) for summary in page.summaries]
+        return answer(EventList(events=events, next_cursor=page.next_cursor))
 
     async def _conversations(self, request: Request) -> Response:
-        return await _slice(question(request, *PAGED), "conversations", self._store.conversations, conversation_json)
+        page = await _page(question(request, *PAGED), self._store.conversations)
+        conversations = [told(item, ToldConversation) for item in page.items]
+        return answer(ConversationList(conversations=conversations, next_cursor=page.next_cursor))
 
     async def _users(self, request: Request) -> Response:
-        return await _slice(question(request, *PAGED), "users", self._store.users, msgspec.structs.asdict)
+        page = await _page(question(request, *PAGED), self._store.users)
+        return answer(UserList(users=[told(item, ToldPerson) for item in page.items], next_cursor=page.next_cursor))
 
     async def _traces(self, request: Request) -> Response:
-        return await _slice(question(request, *PAGED), "traces", self._store.traces, msgspec.structs.asdict)
+        page = await _page(question(request, *PAGED), self._store.traces)
+        return answer(TraceList(traces=list(page.items), next_cursor=page.next_cursor))
 
     async def _tool_errors(self, request: Request) -> Response:
-        return await _slice(question(request, *PAGED), "errors", self._store.tool_errors, tool_error_json)
+        page = await _page(question(request, *PAGED), self._store.tool_errors)
+        errors = [told(item, ToldToolError) for item in page.items]
+        return answer(ToolErrorList(errors=errors, next_cursor=page.next_cursor))
 
     async def _failing_tools(self, request: Request) -> Response:
-        asked = question(request, "top")
+        asked = question(request, TOP)
         tools = await run_in_threadpool(self._store.failing_tools, asked.where, _top(asked))
-        return answer({"tools": tools})
+        return answer(FailingTools(tools=list(tools)))
 
     async def _conversation(self, request: Request) -> Response:
         asked = question(request, *PAGED)
         convo_id = request.path_params["convo_id"]
-        summed = await run_in_threadpool(self._store.conversation, convo_id)
-        told = conversation_json(found(summed, f"no conversation {convo_id!r}"))
-        turns = await _of_list(lambda: self._store.turns(convo_id, asked.limit, asked.cursor))
-        return answer({**told, "turns": [listed(turn) for turn in turns.items], "next_cursor": turns.next_cursor})
+        summed = found(await run_in_threadpool(self._store.conversation, convo_id), f"no conversation {convo_id!r}")
+        page = await _of_list(lambda: self._store.turns(convo_id, asked.limit, asked.cursor))
+        turns = [listed(turn) for turn in page.items]
+        about = msgspec.structs.asdict(told(summed, ToldConversation))
+        return answer(ToldTurns(**about, turns=turns, next_cursor=page.next_cursor))
 
     async def _facets(self, request: Request) -> Response:
-        asked = question(request, "top", "facet")
+        asked = question(request, TOP, _FACET)
         names = tuple(request.query_params.getlist("facet")) or FACETS
-        counting = partial(self._store.facets, asked.where, names, _top(asked))
-        return answer({"facets": await _asking("facet", counting)})
+        facets = await _asking("facet", partial(self._store.facets, asked.where, names, _top(asked)))
+        return answer(FacetList(facets=list(facets)))
 
     async def _timeseries(self, request: Request) -> Response:
-        asked = question(request, "top", "by", "measure", "split", "signal_name")
+        asked = question(request, *_CHART)
         counting = partial(
             self._store.timeseries,
             asked.where,
@@ -99,33 +158,11 @@ class Lists:
             signal=asked.own.get("signal_name"),
             top=_top(asked),
         )
-        return answer(timeline_json(await _asking(None, counting)))
+        return answer(told(await _asking(None, counting), ToldTimeline))
 
 
-def conversation_json(conversation: Conversation) -> dict[str, Any]:
-    """A conversation of a list, under the API's keys."""
-    return {**msgspec.structs.asdict(conversation), "latest": event_json(conversation.latest)}
-
-
-def tool_error_json(error: ToolError) -> dict[str, Any]:
-    """A failed call and its event, under the API's keys."""
-    return {"span": span_json(error.span), "event": event_json(error.event) if error.event else None}
-
-
-def timeline_json(timeline: Timeline) -> dict[str, Any]:
-    """Lines with their rates beside their counts."""
-    return {**msgspec.structs.asdict(timeline), "lines": [_line(line) for line in timeline.lines]}
-
-
-def _line(line: Line) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(line), "rates": line.rates}
-
-
-async def _slice(
-    asked: Question, name: str, ask: Callable[..., Slice[_Item]], shown: Callable[[_Item], Any]
-) -> Response:
-    page = await _of_list(lambda: ask(asked.limit, asked.cursor, asked.where))
-    return answer({name: [shown(item) for item in page.items], "next_cursor": page.next_cursor})
+async def _page(asked: Question, ask: Callable[..., Slice[_Item]]) -> Slice[_Item]:
+    return await _of_list(lambda: ask(asked.limit, asked.cursor, asked.where))
 
 
 async def _of_list(ask: Callable[[], _Result]) -> _Result:

@@ -10,13 +10,16 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from raindrop_logging.workshop import openapi
 from raindrop_logging.workshop.api import Api, answer
 from raindrop_logging.workshop.api_lists import Lists
 from raindrop_logging.workshop.api_saved import SavedFilters
 from raindrop_logging.workshop.guard import LocalOnly
+from raindrop_logging.workshop.limits import DEFAULT, Intake
 from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
 from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.route_table import Row, routes
 from raindrop_logging.workshop.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -25,18 +28,18 @@ if TYPE_CHECKING:
 
     from raindrop_logging.workshop.live import LiveFeed
 
+UNREAD: Final = frozenset({408, 413})
+"""What is answered while the body may still be coming: nothing else can be asked on that connection."""
+
 HTTP_ERRORS: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
-def build(store: Store, feed: LiveFeed) -> Starlette:
+def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
     """Routes, guard and error answers over this store."""
-    receiver = Receiver(store, feed)
     own_version = version("raindrop-logging")
-    api = Api(store, feed, receiver, own_version)
-    questions = [*Lists(store).routes(), *SavedFilters(store).routes()]
     pages = Pages(store, own_version)
     return Starlette(
-        routes=[*receiver.routes(), *questions, *api.routes(), *pages.routes()],
+        routes=[*routes(described(store, feed, intake, own_version)), *pages.routes()],
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),
@@ -44,6 +47,14 @@ def build(store: Store, feed: LiveFeed) -> Starlette:
             HTTPException: _answering(_http_error),
         },
     )
+
+
+def described(store: Store, feed: LiveFeed, intake: Intake, own_version: str) -> list[Row]:
+    """Every route but the pages, and the document that describes them: a part of the Workshop adds its rows here."""
+    receiver = Receiver(store, feed, intake)
+    api = Api(store, feed, receiver, own_version)
+    rows = [*receiver.rows(), *Lists(store).rows(), *SavedFilters(store, intake).rows(), *api.rows()]
+    return [*rows, openapi.row(rows, own_version)]
 
 
 def _answering(said: Callable[[Any], Response]) -> Callable[[Request, Exception], Awaitable[Response]]:
@@ -57,7 +68,12 @@ def _answering(said: Callable[[Any], Response]) -> Callable[[Request, Exception]
 
 
 def _refused(error: RefusedError) -> Response:
-    return answer({"error": error.error, "message": error.message, "field": error.field}, error.status)
+    response = answer(
+        {"error": error.error, "message": error.message, "field": error.field, **error.more}, error.status
+    )
+    if error.status in UNREAD:
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _not_stored(error: StoreError) -> Response:

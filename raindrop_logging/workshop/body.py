@@ -5,6 +5,7 @@ In: a Starlette request.  Out: plain bytes, or a decoded JSON value.  Touches: t
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -18,12 +19,9 @@ from raindrop_logging.workshop.refusals import RefusedError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-MAX_BODY_BYTES: Final = 50 * 1024 * 1024
-"""As sent, and again once inflated; the limit of Raindrop's own Workshop (the wire contract's section 9)."""
-
-DRAINED_BYTES: Final = 2 * MAX_BODY_BYTES
-"""How much of a body that is too large is read before the answer: a client that is still sending when the connection
-closes sees a broken connection instead of the 413."""
+DRAINED: Final = 2
+"""How many times the limit is read of a body that is too large, before the answer: a client that is still sending when
+the connection closes sees a broken connection instead of the 413."""
 
 MAX_NESTING: Final = 200
 """Arrays and objects inside one another; deeper ones could be stored, but neither shown nor sent on."""
@@ -32,35 +30,39 @@ MAX_NESTING: Final = 200
 _WINDOWS: Final = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
 
-async def received(request: Request) -> bytes:
-    """The body as it was sent.
+async def received(request: Request, limit: int, seconds: float) -> bytes:
+    """The body as it was sent, at most `limit` bytes.
 
     Raises:
-        RefusedError: 413 above `MAX_BODY_BYTES`, 400 when the client went away before its end.
+        RefusedError: 413 above the limit, 408 when it does not end within so many seconds, 400 when the client went
+            away before its end.
     """
     kept = bytearray()
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > DRAINED_BYTES:
-                break
-            if size <= MAX_BODY_BYTES:
-                kept += chunk
-            else:
-                kept.clear()
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > DRAINED * limit:
+                    break
+                if size <= limit:
+                    kept += chunk
+                else:
+                    kept.clear()
     except ClientDisconnect:
         raise RefusedError(400, "incomplete", "The connection closed before the body's end") from None
-    if size > MAX_BODY_BYTES:
-        raise _too_large()
+    except TimeoutError:
+        raise RefusedError(408, "too_slow", f"The body did not arrive within {seconds:g} s") from None
+    if size > limit:
+        raise _too_large(limit)
     return bytes(kept)
 
 
-def inflated(body: bytes, encoding: str) -> bytes:
-    """The body without its Content-Encoding.
+def inflated(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body without its Content-Encoding, at most `limit` bytes.
 
     Raises:
-        RefusedError: 415 for an unknown encoding, 400 for damaged data, 413 above `MAX_BODY_BYTES`.
+        RefusedError: 415 for an unknown encoding, 400 for damaged data, 413 above the limit.
     """
     name = encoding.strip().lower()
     if name in ("", "identity"):
@@ -70,7 +72,7 @@ def inflated(body: bytes, encoding: str) -> bytes:
     damage: zlib.error | None = None
     for window in _WINDOWS[name]:
         try:
-            return _inflated(body, window)
+            return _inflated(body, window, limit)
         except zlib.error as error:
             damage = damage or error
     raise RefusedError(400, "invalid_encoding", f"The body is no {name} data: {damage}")
@@ -93,11 +95,11 @@ def decoded(body: bytes) -> Any:
     return value
 
 
-def _inflated(body: bytes, window: int) -> bytes:
+def _inflated(body: bytes, window: int, limit: int) -> bytes:
     stream = zlib.decompressobj(window)
-    plain = stream.decompress(body, MAX_BODY_BYTES + 1)
-    if len(plain) > MAX_BODY_BYTES:
-        raise _too_large()
+    plain = stream.decompress(body, limit + 1)
+    if len(plain) > limit:
+        raise _too_large(limit)
     if not stream.eof:
         raise zlib.error("it ends too early")
     return plain
@@ -118,5 +120,5 @@ def _too_deep() -> RefusedError:
     return RefusedError(400, "invalid_json", f"The body is nested more than {MAX_NESTING} deep")
 
 
-def _too_large() -> RefusedError:
-    return RefusedError(413, "too_large", f"The body is larger than {MAX_BODY_BYTES} bytes")
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError(413, "too_large", f"The body is larger than {limit} bytes")

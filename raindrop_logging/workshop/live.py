@@ -7,13 +7,19 @@ A watcher who falls behind gets each changed event once, as it is by then, so no
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from raindrop_logging.workshop.records import LiveStep
+
 IDLE_SECONDS: Final = 15.0
 """How long a quiet stream waits before it says that it is still there."""
+
+MAX_UNHEARD: Final = 1000
+"""Steps of running turns that wait for one listener; of more, the oldest are left out."""
 
 
 class LiveFeed:
@@ -21,6 +27,7 @@ class LiveFeed:
 
     def __init__(self) -> None:
         self._watchers: set[_Watcher] = set()
+        self._listeners: set[_Listener] = set()
         self._closed = False
 
     def publish(self, event_ids: Iterable[str]) -> None:
@@ -28,11 +35,34 @@ class LiveFeed:
         for watcher in self._watchers:
             watcher.tell(event_ids)
 
+    def say(self, steps: Iterable[LiveStep]) -> None:
+        """Pass what was said of running turns to everyone who listens."""
+        for step in steps:
+            for listener in self._listeners:
+                listener.hear(step)
+
     def close(self) -> None:
         """End every stream, and each one asked for later."""
         self._closed = True
         for watcher in self._watchers:
             watcher.news.set()
+        for listener in self._listeners:
+            listener.news.set()
+
+    async def listen(self) -> AsyncIterator[LiveStep | None]:
+        """Steps as they come; None first, and after each `IDLE_SECONDS` of silence."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            yield None
+            while not self._closed:
+                heard = await listener.wait()
+                for step in heard:
+                    yield step
+                if not heard and not self._closed:
+                    yield None
+        finally:
+            self._listeners.discard(listener)
 
     async def watch(self) -> AsyncIterator[tuple[str, ...]]:
         """Changed event ids as they come; an empty tuple first, and after each `IDLE_SECONDS` of silence."""
@@ -65,3 +95,23 @@ class _Watcher:
         self.news.clear()
         changed, self._changed = tuple(self._changed), {}
         return changed
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self._heard: deque[LiveStep] = deque(maxlen=MAX_UNHEARD)
+
+    def hear(self, step: LiveStep) -> None:
+        self._heard.append(step)
+        self.news.set()
+
+    async def wait(self) -> tuple[LiveStep, ...]:
+        try:
+            await asyncio.wait_for(self.news.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            return ()
+        self.news.clear()
+        heard = tuple(self._heard)
+        self._heard.clear()
+        return heard

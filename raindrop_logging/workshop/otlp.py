@@ -43,67 +43,89 @@ class OtlpSpan(msgspec.Struct, frozen=True, kw_only=True):
     resource: Json
 
 
-class _Value(msgspec.Struct, rename="camel"):
+class AttributeValue(msgspec.Struct, rename="camel"):
+    """One of its fields is set: which one is the type."""
+
     string_value: str | None = None
     bool_value: bool | None = None
     int_value: int | str | None = None
     double_value: float | str | None = None
-    array_value: _Array | None = None
-    kvlist_value: _Pairs | None = None
+    array_value: ArrayValue | None = None
+    kvlist_value: PairsValue | None = None
     bytes_value: str | None = None
 
 
-class _Array(msgspec.Struct):
-    values: list[_Value] = []
+class ArrayValue(msgspec.Struct):
+    """An attribute of several values."""
+
+    values: list[AttributeValue] = []
 
 
-class _Pair(msgspec.Struct):
+class Pair(msgspec.Struct):
+    """An attribute."""
+
     key: str
-    value: _Value | None = None
+    value: AttributeValue | None = None
 
 
-class _Pairs(msgspec.Struct):
-    values: list[_Pair] = []
+class PairsValue(msgspec.Struct):
+    """An attribute of attributes."""
+
+    values: list[Pair] = []
 
 
-class _SpanEvent(msgspec.Struct, rename="camel"):
+class SpanEvent(msgspec.Struct, rename="camel"):
+    """Something that happened during a span, such as an exception."""
+
     name: str = ""
     time_unix_nano: int | str = 0
-    attributes: list[_Pair] = []
+    attributes: list[Pair] = []
 
 
-class _Status(msgspec.Struct):
+class SpanStatus(msgspec.Struct):
+    """1 is ok, 2 an error; a code in words is read as unset."""
+
     code: int | str = 0
     message: str = ""
 
 
-class _JsonSpan(msgspec.Struct, rename="camel"):
+class JsonSpan(msgspec.Struct, rename="camel"):
+    """A span; ids are hex or standard base64, times nanoseconds since 1970."""
+
     trace_id: str
     span_id: str
     parent_span_id: str | None = None
     name: str = ""
     start_time_unix_nano: int | str = 0
     end_time_unix_nano: int | str = 0
-    attributes: list[_Pair] = []
-    events: list[_SpanEvent] = []
-    status: _Status | None = None
+    attributes: list[Pair] = []
+    events: list[SpanEvent] = []
+    status: SpanStatus | None = None
 
 
-class _ScopeSpans(msgspec.Struct):
-    spans: list[_JsonSpan] = []
+class ScopeSpans(msgspec.Struct):
+    """The spans of one library."""
+
+    spans: list[JsonSpan] = []
 
 
-class _Resource(msgspec.Struct):
-    attributes: list[_Pair] = []
+class SpanResource(msgspec.Struct):
+    """What ran: a service and its host."""
+
+    attributes: list[Pair] = []
 
 
-class _ResourceSpans(msgspec.Struct, rename="camel"):
-    resource: _Resource | None = None
-    scope_spans: list[_ScopeSpans] = []
+class ResourceSpans(msgspec.Struct, rename="camel"):
+    """The spans of one resource."""
+
+    resource: SpanResource | None = None
+    scope_spans: list[ScopeSpans] = []
 
 
-class _Request(msgspec.Struct, rename="camel"):
-    resource_spans: list[_ResourceSpans] = []
+class TraceRequest(msgspec.Struct, rename="camel"):
+    """An OTLP/JSON trace request."""
+
+    resource_spans: list[ResourceSpans] = []
 
 
 def read_json(body: Any) -> list[OtlpSpan]:
@@ -113,7 +135,7 @@ def read_json(body: Any) -> list[OtlpSpan]:
         RefusedError: 400, naming the field.
     """
     try:
-        request = msgspec.convert(body, _Request)
+        request = msgspec.convert(body, TraceRequest)
     except msgspec.ValidationError as error:
         raise locate(error) from None
     return list(_walked(request))
@@ -140,7 +162,15 @@ def read_protobuf(body: bytes) -> list[OtlpSpan]:
     ]
 
 
-def _walked(request: _Request) -> Iterator[OtlpSpan]:
+def as_json(body: bytes) -> Any:
+    """An OTLP/protobuf request that `read_protobuf` has taken, as its JSON."""
+    from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    return MessageToDict(ExportTraceServiceRequest.FromString(body), use_integers_for_enums=True)
+
+
+def _walked(request: TraceRequest) -> Iterator[OtlpSpan]:
     for g, group in enumerate(request.resource_spans):
         resource = _attributes(group.resource.attributes if group.resource else [])
         for s, scope in enumerate(group.scope_spans):
@@ -148,11 +178,11 @@ def _walked(request: _Request) -> Iterator[OtlpSpan]:
                 yield _from_json(span, resource, f"resourceSpans[{g}].scopeSpans[{s}].spans[{n}]")
 
 
-def _from_json(span: _JsonSpan, resource: Json, at: str) -> OtlpSpan:
-    status = span.status or _Status()
+def _from_json(span: JsonSpan, resource: Json, at: str) -> OtlpSpan:
+    status = span.status or SpanStatus()
     return OtlpSpan(
-        trace_id=_known_id(span.trace_id, TRACE_BYTES, f"{at}.traceId"),
-        span_id=_known_id(span.span_id, SPAN_BYTES, f"{at}.spanId"),
+        trace_id=known_id(span.trace_id, TRACE_BYTES, f"{at}.traceId"),
+        span_id=known_id(span.span_id, SPAN_BYTES, f"{at}.spanId"),
         parent_id=_hex_id(span.parent_span_id or "", SPAN_BYTES, f"{at}.parentSpanId"),
         name=span.name,
         start=_integer(span.start_time_unix_nano, f"{at}.startTimeUnixNano"),
@@ -166,7 +196,12 @@ def _from_json(span: _JsonSpan, resource: Json, at: str) -> OtlpSpan:
     )
 
 
-def _known_id(text: str, length: int, field: str) -> str:
+def known_id(text: str, length: int, field: str) -> str:
+    """An id in JSON as hex.
+
+    Raises:
+        RefusedError: 400, when it has no or another length, or is all zeros.
+    """
     found = _hex_id(text, length, field)
     if found is None:
         raise invalid(field, "an id must not be empty or all zeros")
@@ -196,11 +231,11 @@ def _integer(value: int | str, field: str) -> int:
         raise invalid(field, f"Expected an integer or its decimal text, got {str(value)[:64]!r}") from None
 
 
-def _attributes(pairs: Iterable[_Pair]) -> dict[str, Any]:
+def _attributes(pairs: Iterable[Pair]) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs}
 
 
-def _value(value: _Value | None) -> Any:
+def _value(value: AttributeValue | None) -> Any:
     if value is None:
         return None
     if value.int_value is not None:

@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 ALIASES: Final = {"eventId": "event_id", "userId": "user_id", "convoId": "convo_id", "event_name": "event"}
 
 
-class _AiData(msgspec.Struct):
+class AiData(msgspec.Struct):
+    """The AI part of an event."""
+
     model: str | None = None
     input: str | None = None
     output: str | None = None
     convo_id: str | None = None
 
 
-class _Attachment(msgspec.Struct, omit_defaults=True):
+class Attachment(msgspec.Struct, omit_defaults=True):
+    """Something that belongs to the input or the output."""
+
     type: Literal["code", "text", "image", "iframe"]
     value: Annotated[str, msgspec.Meta(min_length=1)]
     name: str | None = None
@@ -43,14 +47,12 @@ class _Attachment(msgspec.Struct, omit_defaults=True):
     attachment_id: str | None = None
 
 
-class _EventBody(msgspec.Struct):
+class _EventBody(msgspec.Struct, kw_only=True):
     event_id: str | None = None
-    user_id: str | None = None
-    event: str | None = None
     timestamp: str | float | None = None
     properties: dict[str, Any] | None = None
-    attachments: list[_Attachment] | None = None
-    ai_data: _AiData | None = None
+    attachments: list[Attachment] | None = None
+    ai_data: AiData | None = None
     is_pending: bool | None = None
     feature_flags: dict[str, str] | None = None
     model: str | None = None
@@ -59,9 +61,25 @@ class _EventBody(msgspec.Struct):
     convo_id: str | None = None
 
 
-class _SignalBody(msgspec.Struct):
-    event_id: str | None = None
-    signal_name: str | None = None
+class PartialBody(_EventBody, kw_only=True):
+    """What one request says of an event: a body of `events/track_partial`."""
+
+    user_id: str | None = None
+    event: str | None = None
+
+
+class TrackBody(_EventBody, kw_only=True):
+    """A complete event: a body of `events/track`."""
+
+    user_id: str
+    event: str
+
+
+class SignalBody(msgspec.Struct, kw_only=True):
+    """A judgement of an event."""
+
+    event_id: str
+    signal_name: str
     signal_type: str | None = None
     sentiment: Literal["POSITIVE", "NEGATIVE"] | None = None
     timestamp: str | float | None = None
@@ -69,12 +87,14 @@ class _SignalBody(msgspec.Struct):
     attachment_id: str | None = None
 
 
-class _UserBody(msgspec.Struct):
-    user_id: str | None = None
+class UserBody(msgspec.Struct):
+    """A user's traits."""
+
+    user_id: str
     traits: dict[str, Any] | None = None
 
 
-_Body = TypeVar("_Body", _EventBody, _SignalBody, _UserBody)
+_Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 
 
 def read_events(body: Any, project_id: str | None = None) -> Batch:
@@ -82,7 +102,7 @@ def read_events(body: Any, project_id: str | None = None) -> Batch:
     ignored: Counter[str] = Counter()
     events: list[Event] = []
     for at, item in _items(body):
-        parsed = _parsed(item, at, _EventBody, ignored)
+        parsed = _parsed(item, at, TrackBody, ignored)
         _required(parsed, at, "user_id", "event")
         event_id = _text(parsed, at, "event_id") or str(uuid.uuid4())
         events.append(_event(parsed, at, event_id, project_id, is_pending=False))
@@ -92,7 +112,7 @@ def read_events(body: Any, project_id: str | None = None) -> Batch:
 def read_partial(body: Any, project_id: str | None = None) -> Batch:
     """`events/track_partial`: one object, which may know its event only by `properties.trace_id`."""
     ignored: Counter[str] = Counter()
-    parsed = _parsed(body, "", _EventBody, ignored)
+    parsed = _parsed(body, "", PartialBody, ignored)
     event_id = _text(parsed, "", "event_id")
     event = _event(parsed, "", event_id or "", project_id, is_pending=True)
     if event_id:
@@ -108,7 +128,7 @@ def read_signals(body: Any, project_id: str | None = None) -> Batch:
     ignored: Counter[str] = Counter()
     signals: list[Signal] = []
     for at, item in _items(body):
-        parsed = _parsed(item, at, _SignalBody, ignored)
+        parsed = _parsed(item, at, SignalBody, ignored)
         event_id, name = _required(parsed, at, "event_id", "signal_name")
         signals.append(
             Signal(
@@ -130,7 +150,7 @@ def read_users(body: Any, project_id: str | None = None) -> Batch:
     ignored: Counter[str] = Counter()
     users: list[User] = []
     for at, item in _items(body):
-        parsed = _parsed(item, at, _UserBody, ignored)
+        parsed = _parsed(item, at, UserBody, ignored)
         (user_id,) = _required(parsed, at, "user_id")
         users.append(User(user_id=user_id, traits=parsed.traits or {}))
     return Batch(users=tuple(users), ignored=ignored)
@@ -152,6 +172,7 @@ def locate(error: msgspec.ValidationError, at: str = "") -> RefusedError:
     missing = re.search(r"missing required field `(.+)`", message)
     if missing:
         field += f".{missing[1]}"
+        message = f"{missing[1]} is required"
     return invalid(field.removeprefix(".") or "body", message)
 
 
@@ -177,8 +198,8 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
         raise locate(error, at) from None
 
 
-def _event(body: _EventBody, at: str, event_id: str, project_id: str | None, *, is_pending: bool) -> Event:
-    ai = body.ai_data or _AiData()
+def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: str | None, *, is_pending: bool) -> Event:
+    ai = body.ai_data or AiData()
     return Event(
         event_id=event_id,
         user_id=_text(body, at, "user_id"),
@@ -196,7 +217,7 @@ def _event(body: _EventBody, at: str, event_id: str, project_id: str | None, *, 
     )
 
 
-def _sent(attachment: _Attachment) -> Json:
+def _sent(attachment: Attachment) -> Json:
     sent: Json = msgspec.to_builtins(attachment)
     return sent
 

@@ -94,6 +94,19 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.about is None else self.about.event_id
 
 
+class LiveStep(msgspec.Struct, frozen=True, kw_only=True):
+    """Something said while a turn runs; `tool` is the span that a tool's start or result stands for until its own."""
+
+    trace_id: str
+    span_id: str | None
+    type: str
+    content: str | None
+    timestamp: str
+    metadata: Json = {}
+    about: Event | None = None
+    tool: Span | None = None
+
+
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one request brought; it is stored whole or not at all.
 
@@ -106,4 +119,5 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     signals: tuple[Signal, ...] = ()
     users: tuple[User, ...] = ()
     spans: tuple[Span, ...] = ()
+    steps: tuple[LiveStep, ...] = ()
     ignored: Mapping[str, int] = {}

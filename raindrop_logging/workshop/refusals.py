@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class RefusedError(Exception):
     """Answered as JSON ``{"error", "message", "field"}``.
@@ -11,14 +14,18 @@ class RefusedError(Exception):
         error: a word a program can compare, such as ``"invalid_body"``.
         message: a sentence for a person.
         field: where in the body, such as ``"[3].ai_data.input"``; None when it is not about a field.
+        more: further members of the answer.
     """
 
-    def __init__(self, status: int, error: str, message: str, field: str | None = None) -> None:
+    def __init__(
+        self, status: int, error: str, message: str, field: str | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error = error
         self.message = message
         self.field = field
+        self.more = more or {}
 
 
 def invalid(field: str, message: str) -> RefusedError:

@@ -18,6 +18,7 @@ import msgspec
 
 from raindrop_logging.errors import MissingExtraError, RaindropLoggingError
 from raindrop_logging.wire import WORKSHOP_PORT
+from raindrop_logging.workshop.limits import MAX_BODY_BYTES, REQUEST_SECONDS, Intake
 from raindrop_logging.workshop.retention import KEEP_ALL, Limits, kept_within
 from raindrop_logging.workshop.store import MEMORY, NAME, Store, open_store
 
@@ -64,6 +65,9 @@ def serve(
     limits: Limits = KEEP_ALL,
     open_browser: bool = True,
     announce: Callable[[str], object] = print,
+    strict: bool = False,
+    max_body: int = MAX_BODY_BYTES,
+    request_seconds: float = REQUEST_SECONDS,
 ) -> None:
     """Run until interrupted (Ctrl-C or SIGTERM), on the calling thread, which must be the main one.
 
@@ -73,12 +77,16 @@ def serve(
         limits: what is beyond them is deleted while it runs; nothing by default.
         open_browser: show the page, where there is a screen to show it on.
         announce: told, in a few lines, where it is and where the data goes.
+        strict: answer 400, with the rule, for whatever the wire contract does not allow.
+        max_body: the largest body in bytes, as sent and once inflated; a larger one is answered 413.
+        request_seconds: how long a request's head may take to arrive, and its body once more.
 
     Raises:
         PortInUseError: the port is taken.
         StoreError: the database cannot be used.
         MissingExtraError: the extra ``workshop`` is not installed.
     """
+    intake = Intake(strict=strict, max_body=max_body, request_seconds=request_seconds)
     listening = _listen(port)
     with listening, _opened(db) as store:
         workshop = Running(port=listening.getsockname()[1], store=store)
@@ -91,19 +99,27 @@ def serve(
                 threading.Thread(target=webbrowser.open, args=(workshop.url,), daemon=True).start()
 
         with suppress(KeyboardInterrupt), kept_within(store, limits, announce):
-            _server(store, started).run(sockets=[listening])
+            _server(store, started, intake).run(sockets=[listening])
 
 
 @contextmanager
-def running(db: str | os.PathLike[str] | None = MEMORY, port: int = 0) -> Generator[Running]:
+def running(
+    db: str | os.PathLike[str] | None = MEMORY,
+    port: int = 0,
+    *,
+    strict: bool = False,
+    max_body: int = MAX_BODY_BYTES,
+    request_seconds: float = REQUEST_SECONDS,
+) -> Generator[Running]:
     """A Workshop in a thread of this process, up inside the `with` block.
 
     Args and errors as for `serve`; by default in memory and on a free port.
     """
+    intake = Intake(strict=strict, max_body=max_body, request_seconds=request_seconds)
     listening = _listen(port)
     with listening, _opened(db) as store:
         up = threading.Event()
-        server = _server(store, up.set)
+        server = _server(store, up.set, intake)
         thread = threading.Thread(target=server.run, args=([listening],), name="workshop-server", daemon=True)
         thread.start()
         try:
@@ -158,11 +174,12 @@ def _is_workshop(port: int) -> bool:
         connection.close()
 
 
-def _server(store: Store, started: Callable[[], object]) -> uvicorn.Server:
+def _server(store: Store, started: Callable[[], object], intake: Intake) -> uvicorn.Server:
     try:
         import uvicorn
 
         from raindrop_logging.workshop.app import build
+        from raindrop_logging.workshop.http_protocol import patient_for
         from raindrop_logging.workshop.live import LiveFeed
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -184,9 +201,9 @@ def _server(store: Store, started: Callable[[], object]) -> uvicorn.Server:
             await super().shutdown(sockets)
 
     config = uvicorn.Config(
-        build(store, feed),
+        build(store, feed, intake),
         loop="asyncio",
-        http="h11",
+        http=patient_for(intake.request_seconds),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -25,7 +25,7 @@ _METADATA: Final = "ai.telemetry.metadata.raindrop."
 
 EVENT_ID: Final = (f"{_ASSOCIATION}event_id", "raindrop.event.id", f"{_METADATA}eventId")
 ABOUT: Final = {
-    "user_id": (f"{_ASSOCIATION}user_id", "raindrop.user.id", f"{_METADATA}userId"),
+    "user_id": (f"{_ASSOCIATION}user_id", "raindrop.user.id", f"{_METADATA}userId", f"{_METADATA}ai.userId"),
     "event": (f"{_ASSOCIATION}event_name", f"{_ASSOCIATION}event", "raindrop.event.name", f"{_METADATA}eventName"),
     "convo_id": (f"{_ASSOCIATION}convo_id", "raindrop.convo.id", f"{_METADATA}convoId"),
     "project_id": ("raindrop.project_id",),
@@ -53,8 +53,8 @@ _SUFFIX: Final = re.compile(r"\.(tool|task|workflow)$")
 _NUMBERED: Final = re.compile(r"gen_ai\.(prompt|completion)\.(\d{1,6})\.(.+)")
 
 
-def read(span: OtlpSpan) -> Span:
-    """The span as the Workshop shows it."""
+def read(span: OtlpSpan, project_id: str | None = None) -> Span:
+    """The span as the Workshop shows it; its event is of the project it names itself, else of this one."""
     attributes = span.attributes
     failed = span.status_code == STATUS_ERROR
     start_time = times.from_nanoseconds(span.start)
@@ -73,7 +73,7 @@ def read(span: OtlpSpan) -> Span:
         attributes=attributes,
         events=span.events,
         resource=span.resource,
-        about=_about(attributes, start_time),
+        about=_about(attributes, start_time, project_id),
     )
 
 
@@ -90,11 +90,12 @@ def _kind(attributes: Json) -> str:
     return "llm" if operation or any(key.startswith("gen_ai.") for key in attributes) else "span"
 
 
-def _about(attributes: Json, start_time: str | None) -> Event | None:
+def _about(attributes: Json, start_time: str | None, project_id: str | None) -> Event | None:
     event_id = _text(attributes, EVENT_ID)
     if not event_id:
         return None
     known: dict[str, Any] = {field: _text(attributes, names) for field, names in ABOUT.items()}
+    known["project_id"] = known["project_id"] or project_id
     return Event(event_id=event_id, timestamp=start_time, is_pending=True, **known)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from raindrop_logging.workshop import handoffs, times
+from raindrop_logging.workshop.live_steps import LIVE, UNNAMED
 from raindrop_logging.workshop.merging import merge
-from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, Signal, Span, User
+from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, LiveStep, Signal, Span, User
 from raindrop_logging.workshop.sqlite_index import file_properties
 from raindrop_logging.workshop.sqlite_rows import as_event
 
@@ -37,8 +38,25 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
 
 
 _EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS) + " RETURNING rid"
-_SPAN_UPSERT: Final = _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
-    "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
+
+# Some clients send a span when it starts, as if it had ended there, and again when it ends: in either order.
+_SPAN_UPSERT: Final = (
+    _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
+        "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
+    )
+    + f""" WHERE json_extract(attributes, '$."{LIVE}"')"""
+    " OR coalesce(excluded.end_time, '') >= coalesce(end_time, '')"
+)
+
+# A span that is known from live steps only is filled step by step; the tool's own span replaces it, and is never
+# replaced by a step that comes late.
+_STEP_UPSERT: Final = (
+    _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).partition(" DO UPDATE")[0]
+    + " DO UPDATE SET event_id = coalesce(excluded.event_id, event_id),"
+    f" name = CASE excluded.name WHEN '{UNNAMED}' THEN name ELSE excluded.name END,"
+    " input = coalesce(excluded.input, input), output = coalesce(excluded.output, output),"
+    " start_time = coalesce(excluded.start_time, start_time), end_time = coalesce(excluded.end_time, end_time)"
+    f""" WHERE json_extract(attributes, '$."{LIVE}"')"""
 )
 
 
@@ -54,6 +72,8 @@ class BatchWriter:
         """All of the batch; spans first, so that an event known only by its trace finds its owner."""
         for span in batch.spans:
             self._span(span)
+        for step in batch.steps:
+            self._step(step)
         for event in batch.events:
             self._event(event)
         for event in batch.of_traces:
@@ -79,18 +99,34 @@ class BatchWriter:
         self._event(msgspec.structs.replace(said, event_id=owner["event_id"] if owner else trace_id))
 
     def _span(self, span: Span) -> None:
-        event_id = span.about.event_id if span.about else None
-        keys = (span.trace_id, span.span_id, event_id)
-        self._db.execute(_SPAN_UPSERT, keys + tuple(_column(getattr(span, name)) for name in _SPAN_COLUMNS))
+        self._put_span(_SPAN_UPSERT, span)
         if span.about:
-            known = self._known(span.about.event_id)
-            # What a span says of its event only fills gaps, whichever comes first.
-            filled = merge(span.about, known) if known else span.about
-            if filled != known:
-                self._save(filled, known)
-            self._link(span.trace_id, span.about.event_id, declared=False)
+            self._hear(span.about, span.trace_id)
         self._changed.update(dict.fromkeys(handoffs.others(span)))
-        for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (span.trace_id,)):
+        self._touch(span.trace_id)
+
+    def _step(self, step: LiveStep) -> None:
+        if step.tool:
+            self._put_span(_STEP_UPSERT, step.tool)
+        if step.about:
+            self._hear(step.about, step.trace_id)
+        if step.tool:
+            self._touch(step.trace_id)
+
+    def _put_span(self, statement: str, span: Span) -> None:
+        keys = (span.trace_id, span.span_id, span.event_id)
+        self._db.execute(statement, keys + tuple(_column(getattr(span, name)) for name in _SPAN_COLUMNS))
+
+    def _hear(self, about: Event, trace_id: str) -> None:
+        """What a span says of its event only fills gaps, whichever comes first."""
+        known = self._known(about.event_id)
+        filled = merge(about, known) if known else about
+        if filled != known:
+            self._save(filled, known)
+        self._link(trace_id, about.event_id, declared=False)
+
+    def _touch(self, trace_id: str) -> None:
+        for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (trace_id,)):
             self._changed[row["event_id"]] = None
 
     def _link(self, trace_id: str, event_id: str, *, declared: bool) -> None:

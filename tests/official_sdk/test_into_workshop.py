@@ -30,7 +30,12 @@ raindrop.init(
 raindrop.track_ai(
     user_id="u1", event="chat", event_id="ai-1", model="gpt-4o", input="question 漢字", output="answer", convo_id="c1",
     properties={"plan": "pro"}, timestamp="2026-05-07T19:00:00+02:00",
-    attachments=[{"type": "code", "value": "x = 1", "role": "output", "language": "python"}],
+    attachments=[
+        {"type": "code", "value": "x = 1", "role": "output", "language": "python"},
+        {"type": "text", "value": "a note", "role": "input", "name": "note"},
+        {"type": "image", "value": "https://example.com/x.png", "role": "output"},
+        {"type": "iframe", "value": "https://example.com/", "role": "output"},
+    ],
 )
 raindrop.track(user_id="u1", event="page_view", event_id="plain-1", properties={"path": "/"})
 raindrop.track_signal(event_id="ai-1", name="thumbs_up", sentiment="POSITIVE")
@@ -46,6 +51,7 @@ span.end()
 interaction.track_tool(name="tracked_tool", input={"a": 1}, output="text", duration_ms=12)
 interaction.track_tool(name="broken_tool", input={}, error="no route")
 interaction.set_property("region", "eu")
+interaction.add_attachments([{"type": "text", "value": "context", "role": "input"}])
 interaction.finish(output="done")
 
 
@@ -77,10 +83,10 @@ raindrop.shutdown()
 Events = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def events() -> Events:
-    """Every event the Workshop tells of after the SDK has said one of each."""
-    with running() as workshop, httpx.Client(base_url=workshop.url, trust_env=False) as client:
+@pytest.fixture(scope="module", params=[False, True], ids=["lenient", "strict"])
+def events(request: pytest.FixtureRequest) -> Events:
+    """Every event the Workshop tells of after the SDK has said one of each; a strict one refuses nothing of it."""
+    with running(strict=request.param) as workshop, httpx.Client(base_url=workshop.url, trust_env=False) as client:
         arguments = [sys.executable, "-c", PROGRAM, workshop.endpoint, KEY]
         ended = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=SECONDS)
         assert ended.returncode == 0, ended.stderr
@@ -111,7 +117,12 @@ def test_track_ai(events: Events) -> None:
         "u1", "chat", "gpt-4o", "question 漢字", "answer", "c1", "2026-05-07T17:00:00.000000Z", False,
     ]  # fmt: skip
     assert event["properties"]["plan"] == "pro"
-    assert event["attachments"] == [{"type": "code", "value": "x = 1", "role": "output", "language": "python"}]
+    assert event["attachments"] == [
+        {"type": "code", "value": "x = 1", "role": "output", "language": "python"},
+        {"type": "text", "value": "a note", "role": "input", "name": "note"},
+        {"type": "image", "value": "https://example.com/x.png", "role": "output"},
+        {"type": "iframe", "value": "https://example.com/", "role": "output"},
+    ]
 
 
 def test_track(events: Events) -> None:
@@ -143,6 +154,7 @@ def test_interaction(events: Events) -> None:
         "u2", "agent", "go", "done", "m", "c2", False,
     ]  # fmt: skip
     assert event["properties"]["region"] == "eu"
+    assert event["attachments"] == [{"type": "text", "value": "context", "role": "input"}]
 
 
 def test_tool_spans(events: Events) -> None:

@@ -30,6 +30,7 @@ def test_health(client: httpx.Client) -> None:
     assert health == {
         "name": "raindrop-logging workshop",
         "database": ":memory:",
+        "strict": False,
         "events": 2,
         "signals": 0,
         "signals_without_event": 0,

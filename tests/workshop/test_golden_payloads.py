@@ -5,19 +5,21 @@ They lie beside the repository and are not part of it; without them these tests 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import httpx
 import pytest
 
-if TYPE_CHECKING:
-    import httpx
+from raindrop_logging.workshop import running
 
 PAYLOADS: Final = Path(__file__).parents[3] / "shared" / "wire" / "fixtures" / "v1"
 PATHS: Final = {
     "track": "/v1/events/track",
     "track-partial": "/v1/events/track_partial",
     "traces": "/v1/traces",
+    "live": "/v1/live",
 }
 TRACE: Final = "8351249bb0a5be11bd049b4a17a2bb64"
 QUESTION: Final = "Review account risk for tenant 42."
@@ -114,6 +116,23 @@ SPANS: Final[dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]] = {
     "traces/dual-emission": ({**_KNOWN, "convo_id": "conv_789"}, [TOOL]),
 }  # fmt: skip
 
+STEPS: Final[dict[str, list[dict[str, Any]]]] = {
+    "live/tool-start": [{"name": "search_docs", "kind": "tool", "span_id": "94df3ca0dc0ae7da", "end_time": None}],
+    "live/tool-start-with-workspace-meta": [{"name": "search_docs", "output": None}],
+    "live/tool-start-with-event-correlation": [{"name": "search_docs", "start_time": "2026-05-07T19:12:45.922000Z"}],
+    "live/tool-result": [{"output": "found 3 matching docs", "end_time": "2026-05-07T19:12:46.842000Z"}],
+    "live/text-delta": [],
+    "live/reasoning-delta": [],
+    "live/status": [],
+}
+REFUSED: Final = {"live/tool-start-missing-spanid": "spanId", "live/bad-tracehex": "traceId"}
+
+NOT_FOR_A_RECEIVER: Final = "replay"
+"""Payloads between the vendor's Workshop and a program that replays: none is posted to a receiver."""
+
+ONLY_LENIENT: Final = frozenset({"track-partial/with-trace-id-only"})
+"""What a Workshop understands and the cloud's schema does not: `meta.json` lists it as skipped by the schema."""
+
 
 def _send(client: httpx.Client, name: str) -> None:
     body = (PAYLOADS / f"{name}.json").read_bytes()
@@ -127,8 +146,39 @@ def _chosen(event: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
 
 def test_none_is_missing() -> None:
     """Every payload that lies there for these routes has an expectation here."""
-    found = {f"{lane}/{file.stem}" for lane in PATHS for file in (PAYLOADS / lane).glob("*.json")}
-    assert found == EVENTS.keys() | SPANS.keys()
+    found = {f"{file.parent.name}/{file.stem}" for file in PAYLOADS.glob("*/*.json")}
+    posted = {name for name in found if not name.startswith(NOT_FOR_A_RECEIVER)}
+    assert posted == EVENTS.keys() | SPANS.keys() | STEPS.keys() | REFUSED.keys()
+
+
+def test_refused_as_meta_says(client: httpx.Client) -> None:
+    """`meta.json` marks as invalid what is refused here, and nothing else; the schema skips what strict refuses."""
+    meta = json.loads((PAYLOADS / "meta.json").read_bytes())
+    assert {name for name, word in meta["validity"].items() if word == "invalid"} == REFUSED.keys()
+    assert set(meta["schemaSkip"]) == ONLY_LENIENT
+    for name, field in REFUSED.items():
+        answer = client.post("/v1/live", content=(PAYLOADS / f"{name}.json").read_bytes())
+        assert (answer.status_code, answer.json()["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_live_payload(client: httpx.Client, name: str) -> None:
+    """A tool's start and result are shown as a span; every step is taken."""
+    _send(client, name)
+    answer = client.get(f"/api/traces/{TRACE}")
+    spans = answer.json()["spans"] if answer.status_code == 200 else []
+    assert [_chosen(span, keys) for span, keys in zip(spans, STEPS[name], strict=True)] == STEPS[name]
+
+
+def test_strict_takes_the_same() -> None:
+    """A strict Workshop stores every valid payload but the one the schema skips, and refuses the invalid ones."""
+    with running(strict=True) as up, httpx.Client(base_url=up.url, trust_env=False) as client:
+        for name in sorted(EVENTS.keys() | SPANS.keys() | STEPS.keys() | REFUSED.keys()):
+            body = (PAYLOADS / f"{name}.json").read_bytes()
+            headers = {"Content-Type": "application/json"}
+            answer = client.post(PATHS[name.partition("/")[0]], content=body, headers=headers)
+            refused = name in ONLY_LENIENT or name in REFUSED
+            assert answer.status_code == (400 if refused else 204), (name, answer.text)
 
 
 @pytest.mark.parametrize("name", EVENTS)

@@ -189,6 +189,17 @@ def test_json_span_ids(client: httpx.Client, encode: Any) -> None:
     assert (span["trace_id"], span["span_id"], span["parent_id"]) == (TRACE, SPAN, "0001020304050607")
 
 
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]], ids=["in order", "start comes late"])
+def test_a_span_that_is_sent_twice(client: httpx.Client, order: list[int]) -> None:
+    """The one that ended later is shown: a span sent at its start, as if it had ended there, never replaces it."""
+    started = otlp_span(of_event("e1"), endTimeUnixNano=str(START), status={"code": 0})
+    ended = otlp_span(of_event("e1", traceloop__entity__output="out"), status={"code": 2, "message": "boom"})
+    for number in order:
+        post(client, "/v1/traces", otlp((started, ended)[number]))
+    (span,) = told(client, "e1")["spans"]
+    assert (span["output"], span["error"], span["end_time"]) == ("out", "boom", "2026-05-07T19:12:46.000000Z")
+
+
 def test_protobuf_spans(client: httpx.Client) -> None:
     """A protobuf request keeps every kind of attribute, the error and the event it belongs to."""
     values = {
@@ -317,6 +328,23 @@ def test_project_header(workshop: Running, client: httpx.Client) -> None:
     story = workshop.store.event("e1")
     assert story is not None
     assert story.event.project_id == "my-shop"
+
+
+def test_projects_by_header(workshop: Running, client: httpx.Client) -> None:
+    """Events, partials and spans of several projects are kept apart by their header; a span's own attribute wins."""
+    named = [{"key": "raindrop.project_id", "value": {"stringValue": "named"}}]
+    for project, path, body in (
+        ("shop-a", "/v1/events/track", [ai_event("a1"), ai_event("a2")]),
+        ("shop-b", "/v1/events/track_partial", {"event_id": "b1", "user_id": "u", "event": "e"}),
+        ("shop-c", "/v1/traces", otlp(otlp_span(of_event("c1")))),
+        ("shop-d", "/v1/traces", otlp(otlp_span([*of_event("d1"), *named], traceId="ab" * 16))),
+        ("shop-e", "/v1/live", {"traceId": "cd" * 16, "type": "status", "metadata": {"eventId": "e1"}}),
+    ):
+        assert client.post(path, json=body, headers={"X-Raindrop-Project-Id": project}).status_code == 204
+    stories = [workshop.store.event(name) for name in ("a1", "a2", "b1", "c1", "d1", "e1")]
+    assert [story.event.project_id for story in stories if story] == [
+        "shop-a", "shop-a", "shop-b", "shop-c", "named", "shop-e",
+    ]  # fmt: skip
 
 
 def test_the_key_is_not_kept(tmp_path: Path) -> None:

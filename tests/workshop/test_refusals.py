@@ -7,14 +7,15 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from raindrop_logging.workshop.body import MAX_BODY_BYTES, MAX_NESTING
+from raindrop_logging.workshop import running
+from raindrop_logging.workshop.body import MAX_NESTING
+from raindrop_logging.workshop.limits import MAX_BODY_BYTES
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
-    import httpx
-
     from raindrop_logging.workshop import Running
 
 EVENTS = "/v1/events/track"
@@ -139,6 +140,17 @@ def test_too_large(shared: httpx.Client) -> None:
     answer = shared.post(EVENTS, content=at_limit + b" ")
     assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
     assert shared.post(EVENTS, content=at_limit).status_code == 204
+
+
+def test_a_limit_that_is_set() -> None:
+    """`max_body` bounds a body as it is sent and as it inflates, on every route; the message says the limit."""
+    with running(max_body=2000) as up, httpx.Client(base_url=up.url, trust_env=False) as client:
+        large = json.dumps(ai_event(properties={"pad": "x" * 2000})).encode()
+        for path in (EVENTS, PARTIALS, SIGNALS, USERS, TRACES, "/v1/live"):
+            for content, headers in ((large, {}), (gzip.compress(large), {"Content-Encoding": "gzip"})):
+                answer = client.post(path, content=content, headers=headers)
+                assert (answer.status_code, answer.json()["message"]) == (413, "The body is larger than 2000 bytes")
+        assert client.post(EVENTS, json=ai_event()).status_code == 204
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:99999999", "", "192.168.0.1"])

@@ -77,3 +77,7 @@ def subagent_span(
 
 def _handoff(said: dict[str, str]) -> list[dict[str, Any]]:
     return [{"key": f"raindrop.handoff.{name}", "value": {"stringValue": text}} for name, text in said.items()]
+
+
+ATTRIBUTES_OF_NOTHING = attributes(http__method="GET")
+"""Of a span that says nothing of AI."""
