@@ -71,11 +71,9 @@ class SavedFilters:
         name = request.path_params["name"]
         if not 0 < len(name) <= MAX_NAME_CHARS:
             raise invalid("name", f"a name has 1 to {MAX_NAME_CHARS} characters, not {len(name)}")
+        sent = await bodies.received(request, self._intake.max_body, self._intake.request_seconds)
         try:
-            said = msgspec.convert(
-                bodies.decoded(await bodies.received(request, self._intake.max_body, self._intake.request_seconds)),
-                FilterBody,
-            )
+            said = msgspec.convert(bodies.decoded(sent), FilterBody)
         except msgspec.ValidationError as error:
             raise locate(error) from None
         try:
