@@ -13,7 +13,7 @@ from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FAILED = {"status": {"code": 2, "message": "boom"}, "spanId": "0102030405060708"}
+FAILED: dict[str, Any] = {"status": {"code": 2, "message": "boom"}, "spanId": "0102030405060708"}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ def told() -> Iterator[httpx.Client]:
             )
             client.post("/v1/events/track", json=body)
         client.post("/v1/events/track", json=[ai_event("p", event="draft")], headers={"X-Raindrop-Project-Id": "shop"})
-        kind = {"attributes": [*of_event("e4"), {"key": "traceloop.span.kind", "value": {"stringValue": "tool"}}]}
+        kind: dict[str, Any] = {
+            "attributes": [*of_event("e4"), {"key": "traceloop.span.kind", "value": {"stringValue": "tool"}}]
+        }
         client.post("/v1/traces", json=otlp(otlp_span(**kind, **FAILED)))
         client.post("/v1/traces", json=otlp(otlp_span(traceId="ab" * 16)))
         client.post("/v1/signals/track", json={"event_id": "e1", "signal_name": "win"})

@@ -81,7 +81,7 @@ def test_failed_calls_with_their_event(many: Store) -> None:
     """Every failed call, the newest first, with the event it belongs to."""
     errors = walked(lambda cursor: many.tool_errors(50, cursor))
     failed = [number for number in reversed(range(COUNT)) if any(tools(number).values())]
-    assert sorted(error.span.error for error in errors) == sorted(f"failure {number}" for number in failed)
+    assert sorted(str(error.span.error) for error in errors) == sorted(f"failure {number}" for number in failed)
     moments = [error.span.start_time for error in errors]
     assert moments == sorted(moments, reverse=True)
     assert all(error.event and error.span.error == f"failure {error.event.event_id[1:]}" for error in errors)
@@ -90,12 +90,12 @@ def test_failed_calls_with_their_event(many: Store) -> None:
 def test_failed_calls_filtered(many: Store) -> None:
     """The tool and the time are asked of the call, all else of its event."""
     where = EventFilter(tool=("look",), since=at(100), until=at(200), properties=(("region", "us"),), model=("m",))
-    found = [error.span.error for error in many.tool_errors(99, None, where).items]
+    found = [str(error.span.error) for error in many.tool_errors(99, None, where).items]
     assert found == [
         f"failure {number}" for number in reversed(range(200, 400)) if number % 25 == 0 and number % 40 == 3
     ]
     where = EventFilter(since=at(100), until=at(200), event=("common",))
-    found = [error.span.error for error in many.tool_errors(99, None, where).items]
+    found = [str(error.span.error) for error in many.tool_errors(99, None, where).items]
     assert sorted(found) == sorted(f"failure {n}" for n in range(200, 400) if n % 25 == 0 and n % 100 != 1)
     assert many.tool_errors(99, None, EventFilter(tool=("write",))).items == ()
 

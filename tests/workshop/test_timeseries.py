@@ -19,7 +19,7 @@ from raindrop_logging.workshop.times import from_datetime
 from tests.workshop.many_events import COUNT, EVENTS, at, batch, passes, signals, tools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from raindrop_logging.workshop.answers import Measure, Step
 
@@ -55,9 +55,12 @@ def test_each_measure_by_hour(many: Store, where: EventFilter, measure: Measure,
     """A line's counts are the events that are what is measured, its `of` all that pass with the same value."""
     timeline = many.timeseries(where, by="hour", measure=measure, split=split)
     assert timeline.starts == tuple(at(60 * number) for number in range(COUNT // 120))
-    value = {None: lambda _: None, "model": lambda event: event.model}.get(
-        split, lambda event: event.properties["region"]
-    )
+    values: dict[str | None, Callable[[Event], Any]] = {
+        None: lambda _: None,
+        "model": lambda event: event.model,
+        "property.region": lambda event: event.properties["region"],
+    }
+    value = values[split]
     passing = [number for number in range(COUNT) if passes(number, where)]
     of = Counter((value(EVENTS[number]), hour(number)) for number in passing)
     found = Counter((value(EVENTS[number]), hour(number)) for number in passing if MEASURED[measure](number))
