@@ -86,6 +86,8 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
         (["dema"], "invalid choice: 'dema'"),
         (["workshop", "--port", "http"], "a port is a number from 0 to 65535, not 'http'"),
         (["workshop", "--port", "65536"], "a port is a number from 0 to 65535, not '65536'"),
+        (["workshop", "--max-body", "0"], "'0' is no number of bytes, such as 5000000 or 50M"),
+        (["workshop", "--max-body", "fifty"], "'fifty' is no number of bytes, such as 5000000 or 50M"),
         (["workshop", "--host", "0.0.0.0"], "unrecognized arguments: --host 0.0.0.0"),  # noqa: S104 -- refused
         (["schema", "--indent", "99"], "an indent is a number from 0 to 16, not '99'"),
     ],
