@@ -6,6 +6,7 @@ A span whose parent is unknown is a root. Every span is listed once, even when p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -19,6 +20,9 @@ MIN_WIDTH: Final = 0.6
 
 MAX_DEPTH: Final = 12
 """What lies deeper is shown at this depth: a narrow screen nests only so far."""
+
+STEPS: Final = (1, 2, 5)
+MOST_TICKS: Final = 6
 
 _Key = tuple[str, str]
 
@@ -36,10 +40,35 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 def grow(spans: Iterable[Span]) -> tuple[Branch, ...]:
     """Each parent before its children, siblings in order of start."""
     ordered = sorted(spans, key=lambda span: (span.start_time or "", span.span_id))
-    begin = min((span.start_time for span in ordered if span.start_time), default=None)
-    end = max((span.end_time for span in ordered if span.end_time), default=None)
+    begin, end = _extent(ordered)
     whole = times.seconds_between(begin, end) or 0.0
     return tuple(_branch(span, depth, begin, whole) for span, depth in _walked(ordered))
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
+    """A mark of the time axis: so many `seconds` after the beginning, `left` in percent."""
+
+    seconds: float
+    left: float
+
+
+def ticks(branches: Iterable[Branch]) -> tuple[Tick, ...]:
+    """At most six marks at round times, from 0; none when no time passed."""
+    spans = [branch.span for branch in branches]
+    whole = times.seconds_between(*_extent(spans)) or 0.0
+    if whole <= 0:
+        return ()
+    size = 10.0 ** math.floor(math.log10(whole / MOST_TICKS))
+    step = next(size * by for by in (*STEPS, 10, 20) if whole / (size * by) < MOST_TICKS)
+    return tuple(
+        Tick(seconds=round(step * number, 9), left=round(100 * step * number / whole, 2))
+        for number in range(int(whole / step) + 1)
+    )
+
+
+def _extent(spans: list[Span]) -> tuple[str | None, str | None]:
+    begin = min((span.start_time for span in spans if span.start_time), default=None)
+    return begin, max((span.end_time for span in spans if span.end_time), default=None)
 
 
 def _walked(ordered: list[Span]) -> list[tuple[Span, int]]:
