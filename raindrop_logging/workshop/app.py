@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 from raindrop_logging.workshop.api import Api, answer
 from raindrop_logging.workshop.api_lists import Lists
 from raindrop_logging.workshop.api_saved import SavedFilters
+from raindrop_logging.workshop.api_search import Search
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
@@ -33,7 +34,7 @@ def build(store: Store, feed: LiveFeed) -> Starlette:
     receiver = Receiver(store, feed)
     own_version = version("raindrop-logging")
     api = Api(store, feed, receiver, own_version)
-    questions = [*Lists(store).routes(), *SavedFilters(store).routes()]
+    questions = [*Lists(store).routes(), *SavedFilters(store).routes(), *Search(store).routes()]
     pages = Pages(store, own_version)
     return Starlette(
         routes=[*receiver.routes(), *questions, *api.routes(), *pages.routes()],

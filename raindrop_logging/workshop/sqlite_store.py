@@ -22,6 +22,8 @@ from raindrop_logging.workshop import (
     sqlite_people,
     sqlite_retention,
     sqlite_saved,
+    sqlite_search,
+    sqlite_search_index,
     sqlite_stories,
     sqlite_timeseries,
     times,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     )
     from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.records import Batch, Span
+    from raindrop_logging.workshop.search import Found, Question
     from raindrop_logging.workshop.store import Page, Person, Story, Summary
 
 READERS: Final = 4
@@ -78,7 +81,7 @@ class SqliteStore:
             for _ in range(READERS):
                 self._readers.put(connect(location))
         self._writers.put(writing)
-        self._writer = Writer(partial(_borrowed, self._writers))
+        self._writer = Writer(partial(_borrowed, self._writers), sqlite_search_index.fill)
 
     def append(self, batch: Batch) -> Future[tuple[str, ...]]:
         """See `Store.append`."""
@@ -175,6 +178,11 @@ class SqliteStore:
             return sqlite_timeseries.timeseries(
                 db, where, by=by, measure=measure, split=split, signal=signal, top=top, seconds=seconds
             )
+
+    def search(self, question: Question) -> Found:
+        """See `Store.search`."""
+        with self._reading() as db:
+            return sqlite_search.find(db, question)
 
     def counts(self) -> Counts:
         """See `Store.counts`."""

@@ -31,6 +31,7 @@ from raindrop_logging.workshop.answers import (
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.handoffs import Link, State, Subagent
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, Span
+from raindrop_logging.workshop.search import Found, Question
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -221,6 +222,15 @@ class Store(Protocol):
 
     def scan(self, where: EventFilter = ALL) -> Iterator[Story]:
         """Every event that passes with all that hangs on it, oldest first, a few in memory at a time."""
+        ...
+
+    def search(self, question: Question) -> Found:
+        """The events with a text or a pattern in their input or output.
+
+        Raises:
+            PatternError: the pattern is none; the message says why.
+            ValueError: the cursor was not made by a search.
+        """
         ...
 
     def saved_filters(self) -> tuple[SavedFilter, ...]:
