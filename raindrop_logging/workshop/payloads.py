@@ -34,7 +34,9 @@ class _AiData(msgspec.Struct):
     convo_id: str | None = None
 
 
-class _Attachment(msgspec.Struct, omit_defaults=True):
+class Attachment(msgspec.Struct, omit_defaults=True):
+    """An attachment as the wire has it."""
+
     type: Literal["code", "text", "image", "iframe"]
     value: Annotated[str, msgspec.Meta(min_length=1)]
     name: str | None = None
@@ -49,7 +51,7 @@ class _EventBody(msgspec.Struct):
     event: str | None = None
     timestamp: str | float | None = None
     properties: dict[str, Any] | None = None
-    attachments: list[_Attachment] | None = None
+    attachments: list[Attachment] | None = None
     ai_data: _AiData | None = None
     is_pending: bool | None = None
     feature_flags: dict[str, str] | None = None
@@ -196,7 +198,7 @@ def _event(body: _EventBody, at: str, event_id: str, project_id: str | None, *, 
     )
 
 
-def _sent(attachment: _Attachment) -> Json:
+def _sent(attachment: Attachment) -> Json:
     sent: Json = msgspec.to_builtins(attachment)
     return sent
 
