@@ -13,7 +13,8 @@ import msgspec
 from raindrop_logging.workshop.records import Event, Span
 
 FACETS: Final = ("event", "model", "project_id", "tool", "signal", "properties", "user_id", "convo_id")
-"""What `Store.facets` can count, what is asked for most first. `properties` answers one facet for each of the most frequent keys."""
+"""What `Store.facets` can count, what is asked for most first. `properties` answers one facet for each of the most
+frequent keys."""
 
 Step = Literal["minute", "hour", "day", "week", "month", "all"]
 """How wide a bucket is. Weeks begin on Monday; `all` puts everything into one."""
