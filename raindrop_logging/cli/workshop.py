@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from raindrop_logging.cli import workshop_export, workshop_import, workshop_status
 from raindrop_logging.cli.arguments import age, port, size
 from raindrop_logging.wire import WORKSHOP_PORT
 
@@ -44,6 +45,9 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--no-open", action="store_true", help="do not open the page in a browser")
     parser.set_defaults(run=run)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of running one")
+    for action in (workshop_status, workshop_export, workshop_import):
+        action.add_to(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

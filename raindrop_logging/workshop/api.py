@@ -14,6 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from raindrop_logging.wire import JSON
+from raindrop_logging.workshop import times
+from raindrop_logging.workshop.api_queries import question
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.handoffs import Link
     from raindrop_logging.workshop.live import LiveFeed
     from raindrop_logging.workshop.receiver import Receiver
@@ -52,6 +55,7 @@ class Api:
         self._feed = feed
         self._receiver = receiver
         self._version = version
+        self._started_at = times.now()
 
     def routes(self) -> list[Route]:
         """All of them, GET only."""
@@ -67,7 +71,9 @@ class Api:
         del request
         counts = await run_in_threadpool(self._store.counts)
         about = {"name": NAME, "version": self._version, "database": self._store.location}
-        return answer({**about, **msgspec.structs.asdict(counts), "ignored_keys": self._receiver.ignored_keys})
+        since = {"started_at": self._started_at, "received_bodies": self._receiver.bodies}
+        told = {**about, **msgspec.structs.asdict(counts), **since, "ignored_keys": self._receiver.ignored_keys}
+        return answer(told)
 
     async def _event(self, request: Request) -> Response:
         event_id = request.path_params["event_id"]
@@ -86,16 +92,15 @@ class Api:
         return answer({"trace_id": trace_id.lower(), "spans": [span_json(span) for span in stored]})
 
     async def _stream(self, request: Request) -> Response:
-        del request
-        changes = self._changes()
+        changes = self._changes(question(request).where)
         first = await anext(changes)  # watched from now on: who sees the answer begin misses nothing that comes then
         return StreamingResponse(_going_on(first, changes), media_type="text/event-stream")
 
-    async def _changes(self) -> AsyncGenerator[bytes]:
+    async def _changes(self, where: EventFilter) -> AsyncGenerator[bytes]:
         async for event_ids in self._feed.watch():
             if not event_ids:
                 yield b": still here\n\n"
-            for summary in await run_in_threadpool(self._store.summaries, event_ids) if event_ids else ():
+            for summary in await run_in_threadpool(self._store.summaries, event_ids, where) if event_ids else ():
                 yield b"event: change\ndata: " + msgspec.json.encode(previewed(summary)) + b"\n\n"
 
 

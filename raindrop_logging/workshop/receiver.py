@@ -45,6 +45,7 @@ class Receiver:
         self._store = store
         self._feed = feed
         self._ignored: Counter[str] = Counter()
+        self.bodies = 0  # stored since the start
 
     @property
     def ignored_keys(self) -> Mapping[str, int]:
@@ -80,6 +81,7 @@ class Receiver:
         inline = len(sent) <= INLINE_BYTES and not encoding
         batch = batch_of_body() if inline else await run_in_threadpool(batch_of_body)
         changed = await asyncio.wrap_future(self._store.append(batch))
+        self.bodies += 1
         self._count_ignored(batch.ignored)
         self._feed.publish(changed)
         return Response(status_code=204)

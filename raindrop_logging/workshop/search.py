@@ -60,4 +60,3 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     partial: bool = False
     ranked: bool = False
     unindexed: int = 0
-

@@ -62,7 +62,9 @@ SCANNED: Final = 50
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) AS signals,
     (SELECT count(*) FROM signals WHERE event_id NOT IN (SELECT event_id FROM events)) AS signals_without_event,
-    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
+    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users,
+    (SELECT count(*) FROM search_queue) AS unindexed,
+    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database_bytes
 """
 _Connections = queue.LifoQueue["sqlite3.Connection | None"]
 
@@ -110,10 +112,10 @@ class SqliteStore:
         with self._reading() as db:
             return sqlite_lists.events(db, limit, cursor, where)
 
-    def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
+    def summaries(self, event_ids: tuple[str, ...], where: EventFilter = ALL) -> tuple[Summary, ...]:
         """See `Store.summaries`."""
         with self._reading() as db:
-            return sqlite_lists.summaries(db, event_ids)
+            return sqlite_lists.summaries(db, event_ids, where)
 
     def conversations(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[Conversation]:
         """See `Store.conversations`."""

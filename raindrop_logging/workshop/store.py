@@ -96,13 +96,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of each the store holds; `signals_without_event` wait for their event."""
+    """How many of each the store holds.
+
+    `signals_without_event` wait for their event, `unindexed` events for the search index.
+    `database_bytes` is what the data takes, with room to grow.
+    """
 
     events: int
     signals: int
     signals_without_event: int
     spans: int
     users: int
+    unindexed: int
+    database_bytes: int
 
 
 class Store(Protocol):
@@ -137,8 +143,8 @@ class Store(Protocol):
         """
         ...
 
-    def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
-        """The named events that exist, in the order named."""
+    def summaries(self, event_ids: tuple[str, ...], where: EventFilter = ALL) -> tuple[Summary, ...]:
+        """The named events that exist and pass, in the order named."""
         ...
 
     def facets(

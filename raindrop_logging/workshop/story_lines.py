@@ -1,7 +1,8 @@
 """Stories as lines of JSON: what `workshop export` writes and `workshop import` reads.
 
 In: stories, users, spans without an event.  Out: lines; and back, a `Batch`.  Touches: nothing.
-A line is an object with `event`, its `signals` and `spans`; or with `user`; or with `spans` of a trace without an event.
+A line is an object with `event`, its `signals` and `spans`; or with `user`; or with `spans` of a trace that no event
+owns.
 """
 
 from __future__ import annotations
@@ -41,9 +42,7 @@ def of_story(story: Story) -> bytes:
 
 def of_person(person: Person) -> bytes:
     """A user's traits, and when they were seen."""
-    user = User(
-        user_id=person.user_id, traits=person.traits, first_seen=person.first_seen, last_seen=person.last_seen
-    )
+    user = User(user_id=person.user_id, traits=person.traits, first_seen=person.first_seen, last_seen=person.last_seen)
     return msgspec.json.encode(_Line(user=user))
 
 

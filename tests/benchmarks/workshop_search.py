@@ -53,7 +53,8 @@ def main(count: int, path: str | None) -> None:
         print(f"{store.search(Question(text='x')).unindexed:,}")
         while store.search(Question(text="x", limit=1)).unindexed:
             time.sleep(0.5)
-        print(f"all indexed {time.perf_counter() - began - stored:.1f} s later; {file.stat().st_size / count:,.0f} B/event")
+        later = time.perf_counter() - began - stored
+        print(f"all indexed {later:.1f} s later; {file.stat().st_size / count:,.0f} B/event")
         for name, question in QUESTIONS.items():
             _ask(store, name, question)
         store.close()
@@ -98,8 +99,6 @@ def _texts(number: int) -> dict[str, str]:
     words[200] = "数据库连接错误" if number % 500 == 3 else words[200]
     words[220] = "请退款" if number % 5_000 == 3 else words[220]
     return {"input": " ".join(words[:64]), "output": " ".join(words[64:])}
-
-
 
 
 if __name__ == "__main__":
