@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from raindrop_logging.errors import RaindropLoggingError
+from raindrop_logging.errors import MissingExtraError, RaindropLoggingError
 from raindrop_logging.workshop.answers import (
     FACETS,
     Conversation,
@@ -292,8 +292,14 @@ def open_store(db: str | os.PathLike[str] | None = None) -> Store:
 
     Raises:
         StoreError: no such file can be made or opened, it is no database, or a newer version wrote it.
+        MissingExtraError: the extra ``workshop`` is not installed.
     """
-    from raindrop_logging.workshop.sqlite_store import SqliteStore
+    try:
+        from raindrop_logging.workshop.sqlite_store import SqliteStore
+    except ModuleNotFoundError as error:
+        if error.name == "regex":
+            raise MissingExtraError("the Workshop", "regex", "workshop") from error
+        raise
 
     if db is None:  # only the default's folder is made: one that is named and missing is a typing error
         default_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)

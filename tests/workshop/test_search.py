@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 import regex
 from hypothesis import given
@@ -20,8 +19,12 @@ from raindrop_logging.workshop.search import Found, Question
 from raindrop_logging.workshop.sqlite_schema import prepare
 from raindrop_logging.workshop.sqlite_search import find
 from raindrop_logging.workshop.sqlite_search_index import fill
+from raindrop_logging.workshop.sqlite_search_index import waiting as count_waiting
 from raindrop_logging.workshop.sqlite_writes import BatchWriter
 from raindrop_logging.workshop.store import Store, open_store
+
+if TYPE_CHECKING:
+    import httpx
 
 TEXTS = {
     "late": ("My refund is late, says the café", "Sorry. The parcel is lost."),
@@ -129,7 +132,7 @@ def test_patterns(filled: Store, pattern: str, meant: set[str]) -> None:
     assert found(filled, pattern, mode="regex") == meant
 
 
-@given(st.text(max_size=40) | st.text(alphabet='ab*"-():^{}~ ANDORT数\'\0;', max_size=30))
+@given(st.text(max_size=40) | st.text(alphabet="ab*\"-():^{}~ ANDORT数'\0;", max_size=30))
 def test_any_text_has_an_answer(filled: Store, typed: str) -> None:
     """Nothing that can be typed is a mistake of language."""
     assert isinstance(filled.search(Question(text=typed)), Found)
@@ -143,11 +146,11 @@ def test_the_index_changes_no_answer(typed: str, texts: list[str]) -> None:
         events = tuple(Event(event_id=f"e{number}", input=text) for number, text in enumerate(texts))
         BatchWriter(db).write(Batch(events=events))
         waiting = find(db, Question(text=typed))
-        assert waiting.unindexed == len(texts)
+        assert count_waiting(db) == len(texts)
         while fill(db):
             pass
         indexed = find(db, Question(text=typed))
-        assert indexed.unindexed == 0
+        assert count_waiting(db) == 0
         assert {hit.event_id: hit for hit in waiting.hits} == {hit.event_id: hit for hit in indexed.hits}
     finally:
         db.close()
@@ -213,26 +216,25 @@ def test_a_changed_event_is_found_by_what_it_says_now(store: Store) -> None:
     assert found(store, "second") == found(store, "退款单") == {"e"}
 
 
-def test_an_exploding_pattern_ends_in_time(filled: Store) -> None:
+def test_an_exploding_pattern_ends_in_time(store: Store) -> None:
     """A pattern that would take for ever is stopped, and the answer says that it is not whole."""
-    store = open_store(":memory:")
     stored(store, bomb=("a" * 60 + "b", None), plain=("aab", None))
     answer = store.search(Question(text=r"(a|aa)+$", mode="regex", seconds=0.2))
     assert answer.partial
     assert answer.next_cursor
-    store.close()
 
 
 @pytest.mark.parametrize("pattern", ["(a", "a{99999}{99999}", "x" * 2_000, "(" * 900 + ")" * 900])
 def test_a_pattern_that_is_none_is_refused(filled: Store, pattern: str) -> None:
     """What cannot be a pattern, or only an endless one, is a mistake that is named."""
-    with pytest.raises(PatternError, match="pattern|regular expression"):
+    with pytest.raises(PatternError, match=r"pattern|regular expression"):
         filled.search(Question(text=pattern, mode="regex"))
 
 
 _PIECES = st.sampled_from(
     ["abc", "refund", "i", "K", "ß", "\\.", "\\d", ".", "a?", "bc*", "d+", "e{2}", "f{0,1}", "(gh)", "(?:x|y)", "[ab]",
-     "[^]a]", "[]a]", "(?=q)", "|", "^", "$", "\\x41", "\\b", "{e<=1}", "[[:alpha:]]", "(?i)", "()", "(?#c)", " ", "数据库"]
+     "[^]a]", "[]a]", "(?=q)", "|", "^", "$", "\\x41", "\\b", "{e<=1}", "[[:alpha:]]", "(?i)", "()",
+     "(?#c)", " ", "数据库"]
 )  # fmt: skip
 
 
@@ -244,7 +246,7 @@ def test_a_literal_is_in_every_match(pattern: str, text: str) -> None:
     except regex.error:
         return
     if compiled.search(text):
-        low = text.lower().replace("ſ", "s")
+        low = text.lower()
         assert all(literal.lower() in low for literal in literals(pattern))
 
 
@@ -255,7 +257,7 @@ def test_literals_are_found() -> None:
     assert literals(r"cats?|dogs") == ()
 
 
-def test_a_bounded_pattern_says_where(filled: Store) -> None:
+def test_a_bounded_pattern_says_where() -> None:
     """Matches have places; a limit in the past stops the first."""
     pattern = BoundedRegex(r"a+")
     assert pattern.spans("baab a", time.monotonic() + 5, most=9) == [(1, 3), (5, 6)]
