@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-from raindrop_logging.cli import check, demo, doctor, schema, ship, workshop
+from raindrop_logging.cli import check, demo, doctor, schema, ship, tail, workshop
 from raindrop_logging.errors import RaindropLoggingError
 
 GOOD, FAILED = 0, 1
@@ -58,6 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"raindrop-logging {version('raindrop-logging')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for command in (demo, workshop, check, doctor, ship, schema):
+    for command in (demo, workshop, tail, check, doctor, ship, schema):
         command.add_to(commands)
     return parser

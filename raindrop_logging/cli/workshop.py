@@ -6,6 +6,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from raindrop_logging.cli import workshop_export, workshop_import, workshop_status
 from raindrop_logging.cli.arguments import age, port, size
 from raindrop_logging.wire import WORKSHOP_PORT
 from raindrop_logging.workshop.limits import MAX_BODY_BYTES
@@ -58,6 +59,9 @@ def add_to(commands: Commands) -> None:
         help="largest request, as sent and once inflated; K, M and G are understood (default: 50M)",
     )
     parser.set_defaults(run=run)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of running one")
+    for action in (workshop_status, workshop_export, workshop_import):
+        action.add_to(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""How far a shipment is, for people: a bar on a terminal, else a plain line every few seconds.
+"""How far a shipment or another long reading is, for people: a bar on a terminal, else a plain line every few seconds.
 
 In: Seen, as often as one likes.  Out: text on stderr.  Touches: stderr, the clock.
 """
@@ -44,13 +44,15 @@ class Progress(Protocol):
         ...
 
 
-def progress(out: TextIO, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> Progress:
+def progress(
+    out: TextIO, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic, doing: str = "shipping"
+) -> Progress:
     """What shows progress on this stream: a bar where it is a terminal and rich is installed."""
     if quiet:
         return Lines(out, clock, every=float("inf"))
     if out.isatty():
         try:
-            return Bar(out, clock)
+            return Bar(out, clock, doing)
         except ImportError:
             pass
     return Lines(out, clock, every=_LINE_SECONDS)
@@ -112,11 +114,11 @@ class Bar:
         ImportError: rich is not installed.
     """
 
-    def __init__(self, out: TextIO, clock: Callable[[], float]) -> None:
+    def __init__(self, out: TextIO, clock: Callable[[], float], doing: str = "shipping") -> None:
         self._clock = clock
         self._shown = clock() - _BAR_SECONDS
         self._bars = _bars(out)
-        self._task = self._bars.add_task("shipping", total=None, delivered="0", rate="")
+        self._task = self._bars.add_task(doing, total=None, delivered="0", rate="")
         self._began: float | None = None
         self._first = 0
         self._last: Seen | None = None

@@ -13,10 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from raindrop_logging.wire import JSON
+from raindrop_logging.workshop import times
+from raindrop_logging.workshop.api_queries import FILTER, question
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.route_table import EVENT_STREAM, Query, Row
-from raindrop_logging.workshop.store import NAME, Person, Store, Summary
-from raindrop_logging.workshop.told import Health, ToldPerson, ToldSpan, ToldStory, ToldTrace, listed, told
+from raindrop_logging.workshop.store import NAME, Person, Store
+from raindrop_logging.workshop.told import Health, ToldPerson, ToldSpan, ToldStory, ToldTrace, previewed, told
 from raindrop_logging.workshop.told import step as step_told
 from raindrop_logging.workshop.told import story as story_told
 
@@ -25,12 +27,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.live import LiveFeed
     from raindrop_logging.workshop.receiver import Receiver
     from raindrop_logging.workshop.records import LiveStep
-
-PREVIEW_CHARS: Final = 300
-"""Longest input or output in the stream; the event itself has all of it."""
 
 STILL_HERE: Final = b": still here\n\n"
 
@@ -45,6 +45,7 @@ class Api:
         self._feed = feed
         self._receiver = receiver
         self._version = version
+        self._started_at = times.now()
 
     def rows(self) -> list[Row]:
         """All of them, GET only."""
@@ -68,7 +69,7 @@ class Api:
             ),
             Row(
                 method="GET", path="/api/stream", name="stream_changes", endpoint=self._stream, answer=str,
-                media=EVENT_STREAM, refusals=(503,),
+                media=EVENT_STREAM, queries=FILTER, refusals=(400, 503),
                 says="Server-sent events named `change`: an event without its properties and attachments, texts cut.",
             ),
             Row(
@@ -90,6 +91,8 @@ class Api:
             version=self._version,
             database=self._store.location,
             strict=self._receiver.strict,
+            started_at=self._started_at,
+            received_bodies=self._receiver.bodies,
             ignored_keys=dict(self._receiver.ignored_keys),
             **msgspec.structs.asdict(counts),
         )
@@ -112,8 +115,7 @@ class Api:
         return answer(ToldTrace(trace_id=trace_id.lower(), spans=[told(span, ToldSpan) for span in stored]))
 
     async def _stream(self, request: Request) -> Response:
-        del request
-        return await _streamed(self._changes())
+        return await _streamed(self._changes(question(request).where))
 
     async def _live(self, request: Request) -> Response:
         asked = request.query_params
@@ -126,11 +128,11 @@ class Api:
             elif _passes(step, event_id, trace_id):
                 yield b"event: step\ndata: " + msgspec.json.encode(step_told(step)) + b"\n\n"
 
-    async def _changes(self) -> AsyncGenerator[bytes]:
+    async def _changes(self, where: EventFilter) -> AsyncGenerator[bytes]:
         async for event_ids in self._feed.watch():
             if not event_ids:
                 yield STILL_HERE
-            for summary in await run_in_threadpool(self._store.summaries, event_ids) if event_ids else ():
+            for summary in await run_in_threadpool(self._store.summaries, event_ids, where) if event_ids else ():
                 yield b"event: change\ndata: " + msgspec.json.encode(previewed(summary)) + b"\n\n"
 
 
@@ -150,14 +152,6 @@ async def _going_on(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[
 def answer(value: Any, status: int = 200) -> Response:
     """A value as a JSON response."""
     return Response(msgspec.json.encode(value), status_code=status, media_type=JSON)
-
-
-def previewed(summary: Summary) -> dict[str, Any]:
-    """One changed event for the stream: long texts are cut, properties and attachments left out."""
-    whole = msgspec.structs.asdict(listed(summary))
-    heavy = ("properties", "attachments", "feature_flags")
-    cut = {name: (whole[name] or "")[:PREVIEW_CHARS] for name in ("input", "output") if whole[name] is not None}
-    return {name: value for name, value in {**whole, **cut}.items() if name not in heavy}
 
 
 def _passes(step: LiveStep, event_id: str | None, trace_id: str) -> bool:

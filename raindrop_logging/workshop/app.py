@@ -14,6 +14,7 @@ from raindrop_logging.workshop import openapi
 from raindrop_logging.workshop.api import Api, answer
 from raindrop_logging.workshop.api_lists import Lists
 from raindrop_logging.workshop.api_saved import SavedFilters
+from raindrop_logging.workshop.api_search import Search
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.limits import DEFAULT, Intake
 from raindrop_logging.workshop.pages import Pages
@@ -53,7 +54,13 @@ def described(store: Store, feed: LiveFeed, intake: Intake, own_version: str) ->
     """Every route but the pages, and the document that describes them: a part of the Workshop adds its rows here."""
     receiver = Receiver(store, feed, intake)
     api = Api(store, feed, receiver, own_version)
-    rows = [*receiver.rows(), *Lists(store).rows(), *SavedFilters(store, intake).rows(), *api.rows()]
+    rows = [
+        *receiver.rows(),
+        *Lists(store).rows(),
+        *SavedFilters(store, intake).rows(),
+        *Search(store).rows(),
+        *api.rows(),
+    ]
     return [*rows, openapi.row(rows, own_version)]
 
 

@@ -37,7 +37,7 @@ class AiData(msgspec.Struct):
 
 
 class Attachment(msgspec.Struct, omit_defaults=True):
-    """Something that belongs to the input or the output."""
+    """An attachment as the wire has it."""
 
     type: Literal["code", "text", "image", "iframe"]
     value: Annotated[str, msgspec.Meta(min_length=1)]

@@ -48,6 +48,7 @@ class Receiver:
         self._feed = feed
         self._intake = intake
         self._ignored: Counter[str] = Counter()
+        self.bodies = 0  # stored since the start
 
     @property
     def strict(self) -> bool:
@@ -118,6 +119,7 @@ class Receiver:
         inline = len(sent) <= INLINE_BYTES and not encoding
         batch = held_batch() if inline else await run_in_threadpool(held_batch)
         changed = await asyncio.wrap_future(self._store.append(batch))
+        self.bodies += 1
         self._count_ignored(batch.ignored)
         self._feed.publish(changed)
         self._feed.say(batch.steps)

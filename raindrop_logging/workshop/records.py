@@ -59,10 +59,15 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's traits; each `identify` merges over the ones before."""
+    """A user's traits; each `identify` merges over the ones before.
+
+    `first_seen` and `last_seen` are ISO 8601 in UTC with microseconds; None is now.
+    """
 
     user_id: str
     traits: Json = {}
+    first_seen: str | None = None
+    last_seen: str | None = None
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ Moment = tuple[str, int]
 SpanPlace = tuple[str, str, str]
 """A span's start ('' when unknown), its trace's id and its own."""
 
+HitPlace = tuple[float, int]
+"""A hit's score (lower is better), then its event's number, the last stored first."""
+
 _ROWS: Final = 2**62
 """Beyond every row's number, and within what SQLite can hold."""
 
@@ -25,13 +28,16 @@ NEWEST: Final[Moment] = ("~", 0)
 LATEST_SPAN: Final[SpanPlace] = ("~", "", "")
 """Before the first row of a list that begins with the newest."""
 
+BEST_HIT: Final[HitPlace] = (-1e308, _ROWS - 1)
+"""Before the first hit of a search, ranked or not."""
+
 OLDEST: Final[Moment] = ("", 0)
 """Before the first row of a list that begins with the oldest."""
 
 _Place = TypeVar("_Place")
 
 
-def written(place: tuple[str | int, ...]) -> str:
+def written(place: tuple[str | float, ...]) -> str:
     """The cursor of a place."""
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode("ascii").rstrip("=")
 
@@ -55,6 +61,18 @@ def span_place(cursor: str | None) -> SpanPlace:
         ValueError: no list of spans made it.
     """
     return _read(cursor, tuple[str, str, str]) if cursor else LATEST_SPAN
+
+
+def hit_place(cursor: str | None) -> HitPlace:
+    """The hit a cursor means, or the start.
+
+    Raises:
+        ValueError: no search made it.
+    """
+    score, number = _read(cursor, tuple[float, int]) if cursor else BEST_HIT
+    if not -_ROWS < number < _ROWS:
+        raise _wrong(str(cursor))
+    return score, number
 
 
 def _read(cursor: str, kind: type[_Place]) -> _Place:

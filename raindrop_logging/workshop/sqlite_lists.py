@@ -58,9 +58,11 @@ def events(db: sqlite3.Connection, limit: int, cursor: str | None, where: EventF
     return Page(summaries=tuple(as_summary(row) for row in rows[:limit]), next_cursor=_next(rows, limit))
 
 
-def summaries(db: sqlite3.Connection, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
+def summaries(db: sqlite3.Connection, event_ids: tuple[str, ...], where: EventFilter) -> tuple[Summary, ...]:
     """See `Store.summaries`."""
-    rows = [db.execute(f"{_SUMMARY} WHERE e.event_id = ?", (name,)).fetchone() for name in event_ids]
+    chosen = select(db, where)
+    asked = f"{_SUMMARY} WHERE e.event_id = :named AND {chosen.tests()}"
+    rows = [db.execute(asked, {**chosen.arguments, "named": name}).fetchone() for name in event_ids]
     return tuple(as_summary(row) for row in rows if row)
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.handoffs import CHILD, PARENT
 from raindrop_logging.workshop.sqlite_migrations import FIRST_VERSION, SCHEMA_VERSION, migrate
+from raindrop_logging.workshop.sqlite_search_index import add_functions
 from raindrop_logging.workshop.store import MEMORY, StoreError
 
 BUSY_SECONDS: Final = 10.0
@@ -127,6 +128,7 @@ def connect(location: Path | str) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     db.execute("PRAGMA temp_store = MEMORY")
+    add_functions(db)
     return db
 
 

@@ -22,6 +22,8 @@ from raindrop_logging.workshop import (
     sqlite_people,
     sqlite_retention,
     sqlite_saved,
+    sqlite_search,
+    sqlite_search_index,
     sqlite_stories,
     sqlite_timeseries,
     times,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     )
     from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.records import Batch, Span
+    from raindrop_logging.workshop.search import Found, Question
     from raindrop_logging.workshop.store import Page, Person, Story, Summary
 
 READERS: Final = 4
@@ -59,7 +62,9 @@ SCANNED: Final = 50
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) AS signals,
     (SELECT count(*) FROM signals WHERE event_id NOT IN (SELECT event_id FROM events)) AS signals_without_event,
-    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
+    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users,
+    (SELECT count(*) FROM search_queue) AS unindexed,
+    (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database_bytes
 """
 _Connections = queue.LifoQueue["sqlite3.Connection | None"]
 
@@ -78,7 +83,7 @@ class SqliteStore:
             for _ in range(READERS):
                 self._readers.put(connect(location))
         self._writers.put(writing)
-        self._writer = Writer(partial(_borrowed, self._writers))
+        self._writer = Writer(partial(_borrowed, self._writers), sqlite_search_index.fill)
 
     def append(self, batch: Batch) -> Future[tuple[str, ...]]:
         """See `Store.append`."""
@@ -107,10 +112,10 @@ class SqliteStore:
         with self._reading() as db:
             return sqlite_lists.events(db, limit, cursor, where)
 
-    def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
+    def summaries(self, event_ids: tuple[str, ...], where: EventFilter = ALL) -> tuple[Summary, ...]:
         """See `Store.summaries`."""
         with self._reading() as db:
-            return sqlite_lists.summaries(db, event_ids)
+            return sqlite_lists.summaries(db, event_ids, where)
 
     def conversations(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[Conversation]:
         """See `Store.conversations`."""
@@ -175,6 +180,11 @@ class SqliteStore:
             return sqlite_timeseries.timeseries(
                 db, where, by=by, measure=measure, split=split, signal=signal, top=top, seconds=seconds
             )
+
+    def search(self, question: Question) -> Found:
+        """See `Store.search`."""
+        with self._reading() as db:
+            return sqlite_search.find(db, question)
 
     def counts(self) -> Counts:
         """See `Store.counts`."""

@@ -24,10 +24,18 @@ _Job = tuple[_Work, "Future[Any]"]
 
 
 class Writer:
-    """Owns the thread; borrows a connection for each group."""
+    """Owns the thread; borrows a connection for each group.
 
-    def __init__(self, borrow: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+    `meanwhile` is what to do when no job waits: a small piece of it, True while there is more.
+    """
+
+    def __init__(
+        self,
+        borrow: Callable[[], AbstractContextManager[sqlite3.Connection]],
+        meanwhile: Callable[[sqlite3.Connection], bool] | None = None,
+    ) -> None:
         self._borrow = borrow
+        self._meanwhile = meanwhile
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -55,9 +63,20 @@ class Writer:
         return True
 
     def _write_until_closed(self) -> None:
+        self._use_the_quiet()
         while (group := self._next_group()) is not None:
             with self._borrow() as db:
                 _commit(db, group)
+            self._use_the_quiet()
+
+    def _use_the_quiet(self) -> None:
+        """Piece by piece until a job comes; what fails is left for the next quiet moment."""
+        more = self._meanwhile is not None
+        while more and self._meanwhile and self._jobs.empty():
+            piece: Future[bool] = Future()
+            with self._borrow() as db:
+                _commit(db, [(self._meanwhile, piece)])
+            more = piece.exception() is None and piece.result()
 
     def _next_group(self) -> list[_Job] | None:
         """What waits right now, at most `GROUP_LIMIT` jobs; None once closed and empty."""

@@ -173,8 +173,9 @@ class BatchWriter:
         traits = {**known, **user.traits}
         self._db.execute(
             "INSERT INTO users VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (user_id) DO UPDATE SET traits = excluded.traits, last_seen = excluded.last_seen",
-            (user.user_id, _column(traits), self._now, self._now),
+            " ON CONFLICT (user_id) DO UPDATE SET traits = excluded.traits,"
+            " first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)",
+            (user.user_id, _column(traits), user.first_seen or self._now, user.last_seen or self._now),
         )
 
     def _known(self, event_id: str) -> Event | None:

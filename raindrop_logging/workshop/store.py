@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from raindrop_logging.errors import RaindropLoggingError
+from raindrop_logging.errors import MissingExtraError, RaindropLoggingError
 from raindrop_logging.workshop.answers import (
     FACETS,
     Conversation,
@@ -31,6 +31,7 @@ from raindrop_logging.workshop.answers import (
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.handoffs import Link, State, Subagent
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, Span
+from raindrop_logging.workshop.search import Found, Question
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -95,13 +96,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of each the store holds; `signals_without_event` wait for their event."""
+    """How many of each the store holds.
+
+    `signals_without_event` wait for their event, `unindexed` events for the search index.
+    `database_bytes` is what the data takes, with room to grow.
+    """
 
     events: int
     signals: int
     signals_without_event: int
     spans: int
     users: int
+    unindexed: int
+    database_bytes: int
 
 
 class Store(Protocol):
@@ -136,8 +143,8 @@ class Store(Protocol):
         """
         ...
 
-    def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
-        """The named events that exist, in the order named."""
+    def summaries(self, event_ids: tuple[str, ...], where: EventFilter = ALL) -> tuple[Summary, ...]:
+        """The named events that exist and pass, in the order named."""
         ...
 
     def facets(
@@ -223,6 +230,15 @@ class Store(Protocol):
         """Every event that passes with all that hangs on it, oldest first, a few in memory at a time."""
         ...
 
+    def search(self, question: Question) -> Found:
+        """The events with a text or a pattern in their input or output.
+
+        Raises:
+            PatternError: the pattern is none; the message says why.
+            ValueError: the cursor was not made by a search.
+        """
+        ...
+
     def saved_filters(self) -> tuple[SavedFilter, ...]:
         """By name."""
         ...
@@ -276,8 +292,14 @@ def open_store(db: str | os.PathLike[str] | None = None) -> Store:
 
     Raises:
         StoreError: no such file can be made or opened, it is no database, or a newer version wrote it.
+        MissingExtraError: the extra ``workshop`` is not installed.
     """
-    from raindrop_logging.workshop.sqlite_store import SqliteStore
+    try:
+        from raindrop_logging.workshop.sqlite_store import SqliteStore
+    except ModuleNotFoundError as error:
+        if error.name == "regex":
+            raise MissingExtraError("the Workshop", "regex", "workshop") from error
+        raise
 
     if db is None:  # only the default's folder is made: one that is named and missing is a typing error
         default_path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,7 +12,11 @@ import msgspec
 from raindrop_logging.workshop.answers import Facet, FailingTool, Measure, SavedFilter, Step, Trace
 from raindrop_logging.workshop.handoffs import State
 from raindrop_logging.workshop.records import Json, LiveStep
+from raindrop_logging.workshop.search import Part, Side
 from raindrop_logging.workshop.store import Story, Summary
+
+PREVIEW_CHARS: Final = 300
+"""Longest input or output in a preview; the event itself has all of it."""
 
 COUNTS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
 
@@ -96,6 +100,46 @@ class ListedEvent(ToldEvent, kw_only=True, forbid_unknown_fields=True):
     negative_count: int
     span_count: int
     error_count: int
+
+
+class PreviewedEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An event without its properties and attachments; long texts are cut."""
+
+    event_id: str
+    user_id: str | None
+    event: str | None
+    model: str | None
+    input: str | None
+    output: str | None
+    convo_id: str | None
+    timestamp: str | None
+    is_pending: bool
+    project_id: str | None
+    signal_count: int
+    positive_count: int
+    negative_count: int
+    span_count: int
+    error_count: int
+
+
+class SearchHit(PreviewedEvent, kw_only=True, forbid_unknown_fields=True):
+    """An event that was found, with excerpts of its texts."""
+
+    excerpts: dict[Side, list[Part]]
+
+
+class SearchAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A stretch of what was found.
+
+    `partial`: the time was up, or only the newest events with a common word were ranked. `unindexed` events were not in
+    the index yet.
+    """
+
+    hits: list[SearchHit]
+    next_cursor: str | None
+    partial: bool
+    ranked: bool
+    unindexed: int
 
 
 class EventList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -238,6 +282,8 @@ class Health(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     signals_without_event: int
     spans: int
     users: int
+    started_at: str
+    received_bodies: int
     ignored_keys: dict[str, int]
 
 
@@ -277,6 +323,14 @@ def listed(summary: Summary) -> ListedEvent:
     """One event of a list, with how much hangs on it."""
     counts = {name: getattr(summary, name) for name in COUNTS}
     return ListedEvent(**msgspec.structs.asdict(told(summary.event, ToldEvent)), **counts)
+
+
+def previewed(summary: Summary) -> PreviewedEvent:
+    """One event for the stream and for search."""
+    whole = listed(summary)
+    said = {name: getattr(whole, name) for name in PreviewedEvent.__struct_fields__}
+    cut = {name: said[name][:PREVIEW_CHARS] for name in ("input", "output") if said[name] is not None}
+    return PreviewedEvent(**said | cut)
 
 
 def step(said: LiveStep) -> dict[str, Any]:

@@ -27,6 +27,9 @@ def test_health(client: httpx.Client) -> None:
     client.post("/v1/events/track", json=[ai_event("a"), ai_event("b")])
     health = client.get("/api/health").json()
     assert health.pop("version").count(".") >= 1
+    assert health.pop("started_at").endswith("Z")
+    assert health.pop("database_bytes") > 4096
+    assert health.pop("unindexed") <= 2
     assert health == {
         "name": "raindrop-logging workshop",
         "database": ":memory:",
@@ -36,6 +39,7 @@ def test_health(client: httpx.Client) -> None:
         "signals_without_event": 0,
         "spans": 0,
         "users": 0,
+        "received_bodies": 1,
         "ignored_keys": {},
     }
 

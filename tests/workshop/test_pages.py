@@ -81,7 +81,10 @@ def test_hostile_content_is_text(client: httpx.Client) -> None:
         page = _page(client, path)
         tags = {tag for tag, _ in page.found}
         assert not tags & {"iframe", "object", "embed", "base", "form", "style"}
-        assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == ["/static/theme.js", "/static/workshop.js"]
+        assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == [
+            "/static/theme.js",
+            "/static/workshop.js",
+        ]
         assert not [attrs for _, attrs in page.found if any(name.startswith(("on", "style")) for name in attrs)]
         assert all(attrs.get("src") == "/static/drop.svg" for tag, attrs in page.found if tag == "img")
         assert page.text.count("<script>alert(1)</script>") >= times
