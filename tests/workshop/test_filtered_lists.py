@@ -79,7 +79,7 @@ def walked(ask: Callable[[str | None], Slice[Any]]) -> list[Any]:
 
 
 @given(where=FILTERS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_every_filter_means_what_it_says(many: Store, where: EventFilter) -> None:
     """Whatever is combined, the list holds the events that pass, newest first; the scan, oldest first."""
     numbers = expected(where)
@@ -94,7 +94,7 @@ def test_every_filter_means_what_it_says(many: Store, where: EventFilter) -> Non
 
 
 @given(where=FILTERS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_conversations_and_users_are_those_with_an_event_that_passes(many: Store, where: EventFilter) -> None:
     """Each once, the one with the newest event that passes first."""
     numbers = expected(where)
