@@ -109,8 +109,11 @@ def _sign_columns(sign: str) -> int:
 
 
 def _clock(timestamp: Any) -> str:
+    """The time of day here; of another day than today its date as well."""
     try:
-        return datetime.fromisoformat(str(timestamp)).astimezone().strftime("%H:%M:%S")
+        moment = datetime.fromisoformat(str(timestamp)).astimezone()
+        is_today = moment.date() == datetime.now(moment.tzinfo).date()
+        return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError):
         return "--:--:--"
 

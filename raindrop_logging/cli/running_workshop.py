@@ -6,7 +6,7 @@ In: a port.  Out: what it answers, and the changes it tells of.  Touches: the ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,7 +58,7 @@ class RunningWorkshop:
         raise self._missing(f"what answers on port {self._port} is no Workshop")
 
     @contextmanager
-    def changes(self, pairs: list[tuple[str, str]]) -> Iterator[Iterator[dict[str, Any]]]:
+    def changes(self, pairs: list[tuple[str, str]]) -> Generator[Iterator[dict[str, Any]]]:
         """The stream of changed events that these pairs let through, as long as the connection holds.
 
         Raises:
@@ -68,7 +68,7 @@ class RunningWorkshop:
         import httpx
 
         try:
-            with self._client() as client, client.stream("GET", "/api/stream", params=pairs) as answer:
+            with self._client() as client, client.stream("GET", "/api/stream", params=tuple(pairs)) as answer:
                 if answer.status_code >= _REFUSED:
                     answer.read()
                     raise RefusedQuestionError(_message(answer))

@@ -11,7 +11,7 @@ import gzip
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _written(arguments: argparse.Namespace) -> Iterator[IO[bytes]]:
+def _written(arguments: argparse.Namespace) -> Generator[IO[bytes]]:
     """Where the lines go; a file appears only once it is whole."""
     packed = arguments.gzip or arguments.output.endswith(".gz")
     if arguments.output == "-":
@@ -101,11 +101,11 @@ def _written(arguments: argparse.Namespace) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _packed(raw: IO[bytes], *, packed: bool) -> Iterator[IO[bytes]]:
+def _packed(raw: IO[bytes], *, packed: bool) -> Generator[IO[bytes]]:
     if not packed:
         yield raw
         return
-    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=6) as zipped, io.BufferedWriter(zipped) as out:  # type: ignore[type-var]
+    with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, compresslevel=6) as zipped, io.BufferedWriter(zipped) as out:
         yield out
 
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -110,7 +110,7 @@ def _lines(name: str) -> Iterator[tuple[int, bytes, int, int | None]]:
             total = None if name == "-" else Path(name).stat().st_size
             plain: IO[bytes] = raw
             if name.endswith(".gz"):
-                plain = stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb"))  # type: ignore[assignment]
+                plain = cast("IO[bytes]", stack.enter_context(gzip.GzipFile(fileobj=raw, mode="rb")))
             number = 0
             while line := plain.readline(MAX_LINE_BYTES):
                 number += 1

@@ -11,9 +11,9 @@ from __future__ import annotations
 import heapq
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Protocol
 
 from raindrop_logging.workshop.bounded_regex import BoundedRegex
 from raindrop_logging.workshop.event_filter import EventFilter
@@ -34,11 +34,43 @@ MAX_TRIGRAMS: Final = 200
 _LAST_SIGN: Final = "\U0010ffff"
 
 
-class _Looked(NamedTuple):
+class _Looked(Protocol):
     """How one event's texts are judged, and where in a text the hits are."""
 
-    matches: Callable[[list[str]], bool]
-    spans: Callable[[str], Spans]
+    def matches(self, texts: list[str]) -> bool:
+        """Whether the event is meant."""
+        ...
+
+    def spans(self, text: str) -> Spans:
+        """What is to be marked."""
+        ...
+
+
+class _Terms:
+    def __init__(self, terms: tuple[Term, ...]) -> None:
+        self._needles = [Needle(term) for term in terms]
+
+    def matches(self, texts: list[str]) -> bool:
+        return matches(self._needles, texts)
+
+    def spans(self, text: str) -> Spans:
+        return spans_of(self._needles, text)
+
+
+class _Pattern:
+    def __init__(self, pattern: str, end: float) -> None:
+        self._pattern = BoundedRegex(pattern)
+        self._end = end
+
+    def matches(self, texts: list[str]) -> bool:
+        return any(self._pattern.matches(text, self._end) for text in texts)
+
+    def spans(self, text: str) -> Spans:
+        """None when the time is up: the event is found all the same."""
+        try:
+            return disjoint(self._pattern.spans(text, self._end, MAX_HITS))
+        except TimeoutError:
+            return []
 
 
 def find(db: sqlite3.Connection, question: Question) -> Found:
@@ -46,34 +78,17 @@ def find(db: sqlite3.Connection, question: Question) -> Found:
     end = time.monotonic() + question.seconds
     place = hit_place(question.cursor)
     if question.mode == "regex":
-        return _by_pattern(db, question, place, end)
+        pattern = _Pattern(question.text, end)
+        driver = _all_of([trigrams(text) for text in literals(question.text)])
+        return _Search(db, question, pattern, end).newest(driver, place) if question.text else Found(hits=())
     terms = parse(question.text)
     if not terms:
         return Found(hits=())
-    needles = [Needle(term) for term in terms]
-    looked = _Looked(lambda texts: matches(needles, texts), lambda text: spans_of(needles, text))
-    search = _Search(db, question, looked, end)
+    search = _Search(db, question, _Terms(terms), end)
     words = words_expression(terms, question.sides)
     if words and not any(term.anywhere for term in terms):
         return search.ranked(words, place)
     return search.newest(_pieces(db, terms), place)
-
-
-def _by_pattern(db: sqlite3.Connection, question: Question, place: HitPlace, end: float) -> Found:
-    pattern = BoundedRegex(question.text)
-    if not question.text:
-        return Found(hits=())
-
-    def spans(text: str) -> Spans:
-        """None when the time is up: the event is found all the same."""
-        try:
-            return disjoint(pattern.spans(text, end, MAX_HITS))
-        except TimeoutError:
-            return []
-
-    looked = _Looked(lambda texts: any(pattern.matches(text, end) for text in texts), spans)
-    driver = _all_of([trigrams(text) for text in literals(question.text)])
-    return _Search(db, question, looked, end).newest(driver, place)
 
 
 class _Search:

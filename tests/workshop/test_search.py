@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop.bounded_regex import BoundedRegex, PatternError
@@ -132,12 +132,14 @@ def test_patterns(filled: Store, pattern: str, meant: set[str]) -> None:
     assert found(filled, pattern, mode="regex") == meant
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40) | st.text(alphabet="ab*\"-():^{}~ ANDORT数'\0;", max_size=30))
 def test_any_text_has_an_answer(filled: Store, typed: str) -> None:
     """Nothing that can be typed is a mistake of language."""
     assert isinstance(filled.search(Question(text=typed)), Found)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='ab数据 *-"!é', max_size=8), st.lists(st.text(alphabet="ab数据 !é", max_size=12), max_size=4))
 def test_the_index_changes_no_answer(typed: str, texts: list[str]) -> None:
     """What waits for the index is found as it is found once indexed."""
@@ -238,6 +240,7 @@ _PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join), st.text(alphabet="abcdefghiIKkK refundßxyqA.1数据库s", max_size=30))
 def test_a_literal_is_in_every_match(pattern: str, text: str) -> None:
     """The index is only asked for what no match can be without."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raindrop_logging.cli import main
@@ -67,6 +67,7 @@ def absorb(store: Store, lines: list[bytes]) -> None:
         store.append(unknown(store, story_lines.read(line))).result()
 
 
+@settings(deadline=None, max_examples=40)
 @given(_BATCHES)
 def test_what_is_imported_answers_as_what_was_exported(batch: Batch) -> None:
     """Export and import into an empty store: the same answers; again, or into the store itself: no change."""
