@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from raindrop_logging.wire import JSON
+from raindrop_logging.workshop import chat
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
 
@@ -128,10 +129,15 @@ def listed(summary: Summary) -> dict[str, Any]:
 
 
 def previewed(summary: Summary) -> dict[str, Any]:
-    """One changed event for the stream: long texts are cut, properties and attachments left out."""
+    """One changed event for the stream: a list of messages is told by its last text, long texts are cut, properties
+    and attachments left out."""
     whole = listed(summary)
     heavy = ("properties", "attachments", "feature_flags")
-    cut = {name: (whole[name] or "")[:PREVIEW_CHARS] for name in ("input", "output") if whole[name] is not None}
+    cut = {
+        name: chat.gist(whole[name], role)[:PREVIEW_CHARS]
+        for name, role in (("input", "user"), ("output", "assistant"))
+        if whole[name] is not None
+    }
     return {name: value for name, value in {**whole, **cut}.items() if name not in heavy}
 
 
