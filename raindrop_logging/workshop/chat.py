@@ -50,6 +50,12 @@ def read(text: str, role: str) -> tuple[Message, ...]:
     return tuple(_message(item) for item in found)
 
 
+def gist(text: str, role: str) -> str:
+    """What a list shows of it: the last text of `role` when it is a list of messages, else the text itself."""
+    said = [part.text for one in read(text, role) if one.role == role for part in one.parts if part.kind == "text"]
+    return said[-1] if said else text
+
+
 def _decoded(text: str) -> Any:
     if len(text) > MAX_CHARS or text.lstrip()[:1] not in ("[", "{"):
         return None

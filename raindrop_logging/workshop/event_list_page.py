@@ -12,7 +12,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from raindrop_logging.workshop import event_filter
+from raindrop_logging.workshop import chat, event_filter
 from raindrop_logging.workshop.records import Event
 from raindrop_logging.workshop.store import Store, Summary
 
@@ -70,8 +70,8 @@ def row(summary: Summary) -> dict[str, Any]:
     event = summary.event
     return {
         "event": event,
-        "input": (event.input or "")[:PREVIEW_CHARS],
-        "output": (event.output or "")[:PREVIEW_CHARS],
+        "input": chat.gist(event.input or "", "user")[:PREVIEW_CHARS],
+        "output": chat.gist(event.output or "", "assistant")[:PREVIEW_CHARS],
         "counts": msgspec.structs.asdict(summary),
     }
 

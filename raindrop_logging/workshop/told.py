@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from raindrop_logging.workshop import chat
 from raindrop_logging.workshop.answers import Facet, FailingTool, Measure, SavedFilter, Step, Trace
 from raindrop_logging.workshop.handoffs import State
 from raindrop_logging.workshop.records import Json, LiveStep
@@ -326,11 +327,14 @@ def listed(summary: Summary) -> ListedEvent:
 
 
 def previewed(summary: Summary) -> PreviewedEvent:
-    """One event for the stream and for search."""
+    """One event for the stream and for search: a list of messages is told by its last text, long texts are cut."""
     whole = listed(summary)
     said = {name: getattr(whole, name) for name in PreviewedEvent.__struct_fields__}
-    cut = {name: said[name][:PREVIEW_CHARS] for name in ("input", "output") if said[name] is not None}
+    cut = {name: chat.gist(said[name], role)[:PREVIEW_CHARS] for name, role in _ROLES.items() if said[name] is not None}
     return PreviewedEvent(**said | cut)
+
+
+_ROLES: Final = {"input": "user", "output": "assistant"}
 
 
 def step(said: LiveStep) -> dict[str, Any]:

@@ -26,6 +26,10 @@ FLAGS: Final = (
 SECONDS: Final = 60.0
 COMMANDS_FD, ANSWERS_FD = 3, 4
 ABOVE_THEM: Final = 10
+KEY_CODES: Final[dict[str, dict[str, Any]]] = {
+    "Enter": {"windowsVirtualKeyCode": 13},
+    "Escape": {"windowsVirtualKeyCode": 27},
+}
 
 
 class Chromium:
@@ -89,9 +93,22 @@ class Chromium:
         """Prefer dark colours from now on."""
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
 
-    def narrow(self) -> None:
+    def press(self, *keys: str) -> None:
+        """Press and release one key after the other: a character, ``Enter`` or ``Escape``."""
+        for key in keys:
+            text = {"Enter": "\r", "Escape": ""}.get(key, key)
+            self._call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, **KEY_CODES.get(key, {}))
+            self._call("Input.dispatchKeyEvent", type="keyUp", key=key, **KEY_CODES.get(key, {}))
+
+    def open_by_keys(self, *keys: str) -> None:
+        """Press keys and wait until the page they lead to is loaded."""
+        loaded = self._loaded
+        self.press(*keys)
+        self._wait_for_load(loaded)
+
+    def narrow(self, width: int = 390) -> None:
         """Become as wide as a phone."""
-        self._call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=844, deviceScaleFactor=1, mobile=True)
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""

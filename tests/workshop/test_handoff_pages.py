@@ -20,7 +20,7 @@ def test_page_links_both_ways(client: httpx.Client) -> None:
     links = [attrs.get("href") for tag, attrs in turn.found if tag == "a"]
     assert "/events/job" in links
     assert "/events/waiting" not in links
-    assert links.count(f"#span-{TRACE}-{SPAN}") == 2  # the step of the turn, and the sub-agent's launch
+    assert links.count(f"#span-{TRACE}-{SPAN}") == 3  # strip, step of the turn, and the sub-agent's launch
     assert [attrs["data-state"] for _, attrs in turn.found if "data-state" in attrs] == ["running", "queued"]
     assert "nothing has arrived from it yet" in turn.text
     assert "/events/turn" in [attrs.get("href") for tag, attrs in job.found if tag == "a"]

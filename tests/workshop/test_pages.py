@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from raindrop_logging.workshop.attachments import FRAME_POLICY
 from raindrop_logging.workshop.page_text import duration, pretty
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
@@ -80,7 +81,10 @@ def test_hostile_content_is_text(client: httpx.Client) -> None:
     for path, times in (("/", 5), (str(event_link), 30)):
         page = _page(client, path)
         tags = {tag for tag, _ in page.found}
-        assert not tags & {"iframe", "object", "embed", "base", "form", "style"}
+        assert not tags & {"object", "embed", "base", "form", "style"}
+        frames = [attrs for tag, attrs in page.found if tag == "iframe"]
+        assert all(frame["sandbox"] == "" and "src" not in frame for frame in frames)
+        assert all((frame["srcdoc"] or "").startswith(FRAME_POLICY) for frame in frames)
         assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == [
             "/static/theme.js",
             "/static/workshop.js",

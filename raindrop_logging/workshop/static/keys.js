@@ -59,5 +59,6 @@ export function startKeys() {
   const button = document.querySelector("[data-keys-open]");
   button.hidden = false;
   button.addEventListener("click", () => dialog.showModal());
+  dialog.querySelector("[data-keys-close]").addEventListener("click", () => dialog.close());
   addEventListener("keydown", pressed);
 }
