@@ -81,15 +81,20 @@ def read_live(body: Any, project_id: str | None = None) -> Batch:
 
 
 def _tool(said: LiveBody, trace_id: str, span_id: str, at: str, about: Event | None) -> Span:
+    """A result tells its tool's name where its metadata tell the outcome, else the content is the outcome."""
     starts = said.type == TOOL_START
     told = said.metadata or {}
+    error = None if starts else _text(told.get("error"))
+    names = starts or error is not None or "result" in told
     return Span(
         trace_id=trace_id,
         span_id=span_id,
-        name=(said.content if starts else None) or UNNAMED,
+        name=(said.content if names else None) or UNNAMED,
         kind="tool",
-        input=_text(told.get("args")) if starts else None,
-        output=None if starts else _text(told.get("result", said.content)),
+        status="ok" if error is None else "error",
+        error=error,
+        input=_text(told.get("args", told.get("input"))),
+        output=None if starts else _text(told.get("result")) if names else said.content,
         start_time=at if starts else None,
         end_time=None if starts else at,
         attributes={LIVE: True},

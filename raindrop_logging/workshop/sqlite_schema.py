@@ -13,6 +13,7 @@ from typing import Final
 
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.handoffs import CHILD, PARENT
+from raindrop_logging.workshop.live_steps import LIVE
 from raindrop_logging.workshop.sqlite_migrations import FIRST_VERSION, SCHEMA_VERSION, migrate
 from raindrop_logging.workshop.sqlite_search_index import add_functions
 from raindrop_logging.workshop.store import MEMORY, StoreError
@@ -114,11 +115,13 @@ def attribute(name: str) -> str:
 # An index on an expression serves only queries that spell it the same way.
 LAUNCHED: Final = attribute(CHILD)
 LAUNCHER: Final = attribute(PARENT)
+TOLD_LIVE: Final = attribute(LIVE)
 
 # What only makes questions quick is added to a file that lacks it: it changes no version, and older readers keep it up.
 INDEXES: Final = (
     ("spans_by_launched", LAUNCHED, LAUNCHED),
     ("spans_by_launcher", f"{LAUNCHER}, event_id", LAUNCHER),
+    ("spans_told_live", "event_id, span_id", TOLD_LIVE),
 )
 
 

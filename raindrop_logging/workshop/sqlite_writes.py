@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from raindrop_logging.workshop import handoffs, times
-from raindrop_logging.workshop.live_steps import LIVE, UNNAMED
+from raindrop_logging.workshop.live_steps import UNNAMED
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, LiveStep, Signal, Span, User
 from raindrop_logging.workshop.sqlite_index import file_properties
 from raindrop_logging.workshop.sqlite_rows import as_event
+from raindrop_logging.workshop.sqlite_schema import TOLD_LIVE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,8 +49,7 @@ _SPAN_UPSERT: Final = (
     _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
         "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
     )
-    + f""" WHERE json_extract(attributes, '$."{LIVE}"')"""
-    " OR coalesce(excluded.end_time, '') >= coalesce(end_time, '')"
+    + f" WHERE {TOLD_LIVE} IS NOT NULL OR coalesce(excluded.end_time, '') >= coalesce(end_time, '')"
 )
 
 # A span that is known from live steps only is filled step by step; the tool's own span replaces it, and is never
@@ -58,10 +58,16 @@ _STEP_UPSERT: Final = (
     _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).partition(" DO UPDATE")[0]
     + " DO UPDATE SET event_id = coalesce(excluded.event_id, event_id),"
     f" name = CASE excluded.name WHEN '{UNNAMED}' THEN name ELSE excluded.name END,"
+    " status = CASE excluded.status WHEN 'ok' THEN status ELSE excluded.status END,"
+    " error = coalesce(excluded.error, error),"
     " input = coalesce(excluded.input, input), output = coalesce(excluded.output, output),"
     " start_time = coalesce(excluded.start_time, start_time), end_time = coalesce(excluded.end_time, end_time)"
-    f""" WHERE json_extract(attributes, '$."{LIVE}"')"""
+    f" WHERE {TOLD_LIVE} IS NOT NULL"
 )
+
+# One client tells of a tool live in one trace and sends its span, under the same id and for the same event, in another.
+_GIVE_WAY: Final = f"DELETE FROM spans WHERE event_id = ? AND span_id = ? AND trace_id <> ? AND {TOLD_LIVE} IS NOT NULL"  # noqa: S608
+_HAS_COME: Final = f"SELECT 1 FROM spans WHERE event_id = ? AND span_id = ? AND {TOLD_LIVE} IS NULL LIMIT 1"  # noqa: S608
 
 
 class BatchWriter:
@@ -105,13 +111,15 @@ class BatchWriter:
     def _span(self, span: Span) -> None:
         self._put_span(_SPAN_UPSERT, span)
         if span.about:
+            self._db.execute(_GIVE_WAY, (span.event_id, span.span_id, span.trace_id))
             self._hear(span.about, span.trace_id)
         self._changed.update(dict.fromkeys(handoffs.others(span)))
         self._touch(span.trace_id)
 
     def _step(self, step: LiveStep) -> None:
-        if step.tool:
-            self._put_span(_STEP_UPSERT, step.tool)
+        tool = step.tool
+        if tool and not self._db.execute(_HAS_COME, (tool.event_id, tool.span_id)).fetchone():
+            self._put_span(_STEP_UPSERT, tool)
         if step.about:
             self._hear(step.about, step.trace_id)
         if step.tool:

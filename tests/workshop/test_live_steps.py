@@ -61,12 +61,38 @@ def test_the_real_span_wins(client: httpx.Client, *, span_first: bool) -> None:
     assert (shown["name"], shown["output"], "raindrop.live" in shown["attributes"]) == ("real", "whole", False)
 
 
+@pytest.mark.parametrize("span_first", [True, False])
+def test_the_real_span_in_another_trace(client: httpx.Client, *, span_first: bool) -> None:
+    """An official client tells a tool live in one trace and sends its span in another: it is shown once."""
+    live: dict[str, Any] = {"spanId": SPAN, "traceId": "cd" * 16, "metadata": ABOUT}
+    if not span_first:
+        _say(client, "tool_start", "live", **live)
+    assert client.post("/v1/traces", json=otlp(otlp_span(of_event("e1")))).status_code == 204
+    if span_first:
+        _say(client, "tool_result", "late", **live)
+    (span,) = client.get("/api/events/e1").json()["spans"]
+    assert (span["trace_id"], span["name"]) == (TRACE, "search")
+
+
 def test_a_result_without_a_start(client: httpx.Client) -> None:
     """A result that overtakes its start waits for the name and the time."""
     _say(client, "tool_result", "out", spanId=SPAN)
     assert [(span["name"], span["output"]) for span in _spans(client)] == [("tool", "out")]
     _say(client, "tool_start", "search", spanId=SPAN)
     assert [(span["name"], span["output"]) for span in _spans(client)] == [("search", "out")]
+
+
+def test_a_result_that_says_more(client: httpx.Client) -> None:
+    """Where the metadata tell the outcome, as official clients do, the content is the tool's name; a failure is one."""
+    _say(client, "tool_result", "search", spanId=SPAN, metadata={"input": {"q": 1}, "result": ["hit"]})
+    _say(client, "tool_start", "fetch", spanId="ab" * 8)
+    _say(client, "tool_result", "fetch", spanId="ab" * 8, metadata={"error": "no route"})
+    told = {span["name"]: span for span in _spans(client)}
+    keys = ("status", "error", "input", "output")
+    assert {name: [span[key] for key in keys] for name, span in told.items()} == {
+        "search": ["ok", None, '{"q":1}', '["hit"]'],
+        "fetch": ["error", "no route", None, None],
+    }
 
 
 def test_what_is_known_of_the_event_stays(client: httpx.Client) -> None:

@@ -46,13 +46,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def _ran(installed: Path, program: str) -> Told:
+def _ran(installed: Path, program: str, *more: str) -> Told:
     """What the Workshop tells after one program has run: each event by its id, and a few other answers."""
     path = shutil.copy(PROGRAMS / program, installed)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAINDROP_")}
     with running() as workshop, httpx.Client(base_url=workshop.url, trust_env=False) as client:
         ended = subprocess.run(
-            ["node", path, workshop.endpoint],
+            ["node", path, workshop.endpoint, *more],
             cwd=installed,
             env=environment,
             capture_output=True,
@@ -71,10 +71,10 @@ def _ran(installed: Path, program: str) -> Told:
     return told
 
 
-@pytest.fixture(scope="module")
-def raindrop_ai(installed: Path) -> Told:
-    """All that `raindrop-ai` told."""
-    return _ran(installed, "raindrop_ai.mjs")
+@pytest.fixture(scope="module", params=["direct", "otel"])
+def raindrop_ai(request: pytest.FixtureRequest, installed: Path) -> Told:
+    """All that `raindrop-ai` told, its tools sent directly or by OpenTelemetry (in protobuf, with live steps)."""
+    return _ran(installed, "raindrop_ai.mjs", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,7 @@ def test_raindrop_ai_spans(raindrop_ai: Told) -> None:
         "outer": ["task", "ok", None],
         "inner": ["tool", "ok", None],
     }
+    assert len(spans) == len(raindrop_ai["i-1"]["spans"])
     assert _chosen(spans["manual_tool"], "input", "output") == ['{"q":1}', '{"hits":2}']
     assert spans["inner"]["parent_id"] == spans["outer"]["span_id"]
 

@@ -1,4 +1,5 @@
-// Says one of everything that the official package `raindrop-ai` can say. Argument: the endpoint.
+// Says one of everything that the official package `raindrop-ai` can say.
+// Arguments: the endpoint; the way of its tools, `direct` or `otel`.
 import Raindrop from "raindrop-ai";
 
 const endpoint = process.argv[2];
@@ -8,7 +9,7 @@ const raindrop = new Raindrop({
   endpoint,
   localWorkshopUrl: endpoint,
   projectId: "npm-shop",
-  bypassOtelForTools: true,
+  bypassOtelForTools: process.argv[3] === "direct",
   bufferTimeout: 50,
 });
 
