@@ -44,7 +44,10 @@ def test_calls(call: dict[str, Any]) -> None:
         ([{"type": "thinking", "thinking": "hm"}], ("thinking", None, "hm")),
         ([{"type": "tool_result", "content": [{"type": "text", "text": "r"}]}], ("result", None, "r")),
         ([{"type": "image_url", "image_url": {"url": PICTURE}}], ("picture", None, PICTURE)),
-        ([{"type": "image", "source": {"media_type": "image/png", "data": "iVBORw0KGgo="}}], ("picture", None, PICTURE)),
+        (
+            [{"type": "image", "source": {"media_type": "image/png", "data": "iVBORw0KGgo="}}],
+            ("picture", None, PICTURE),
+        ),
         ([{"type": "image_url", "image_url": {"url": "http://x.example/a"}}], ("data", None, "http://x.example/a")),
         ([{"type": "odd", "x": 1}], ("data", None, '{"type":"odd","x":1}')),
         ([{"type": "text", "text": 5}], ("data", None, '{"type":"text","text":5}')),
