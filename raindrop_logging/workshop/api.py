@@ -70,9 +70,16 @@ class Api:
     async def _health(self, request: Request) -> Response:
         del request
         counts = await run_in_threadpool(self._store.counts)
+        upkeep = await run_in_threadpool(self._store.upkeep)
         about = {"name": NAME, "version": self._version, "database": self._store.location}
         since = {"started_at": self._started_at, "received_bodies": self._receiver.bodies}
-        told = {**about, **msgspec.structs.asdict(counts), **since, "ignored_keys": self._receiver.ignored_keys}
+        told = {
+            **about,
+            **msgspec.structs.asdict(counts),
+            **msgspec.structs.asdict(upkeep),
+            **since,
+            "ignored_keys": self._receiver.ignored_keys,
+        }
         return answer(told)
 
     async def _event(self, request: Request) -> Response:
