@@ -86,6 +86,7 @@ class Api:
     async def _health(self, request: Request) -> Response:
         del request
         counts = await run_in_threadpool(self._store.counts)
+        upkeep = await run_in_threadpool(self._store.upkeep)
         about = Health(
             name=NAME,
             version=self._version,
@@ -95,6 +96,7 @@ class Api:
             received_bodies=self._receiver.bodies,
             ignored_keys=dict(self._receiver.ignored_keys),
             **msgspec.structs.asdict(counts),
+            **msgspec.structs.asdict(upkeep),
         )
         return answer(about)
 

@@ -32,7 +32,7 @@ from raindrop_logging.workshop.answers import FACETS, Pruned
 from raindrop_logging.workshop.sqlite_schema import connect, prepare
 from raindrop_logging.workshop.sqlite_writer import Writer
 from raindrop_logging.workshop.sqlite_writes import BatchWriter
-from raindrop_logging.workshop.store import ALL, FACET_SECONDS, TIMELINE_SECONDS, Counts, StoreError
+from raindrop_logging.workshop.store import ALL, FACET_SECONDS, TIMELINE_SECONDS, Counts, StoreError, Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,8 +62,10 @@ SCANNED: Final = 50
 _COUNTS: Final = """
 SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) AS signals,
     (SELECT count(*) FROM signals WHERE event_id NOT IN (SELECT event_id FROM events)) AS signals_without_event,
-    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users,
-    (SELECT count(*) FROM search_queue) AS unindexed,
+    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
+"""
+_UPKEEP: Final = """
+SELECT (SELECT count(*) FROM search_queue) AS unindexed,
     (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database_bytes
 """
 _Connections = queue.LifoQueue["sqlite3.Connection | None"]
@@ -190,6 +192,11 @@ class SqliteStore:
         """See `Store.counts`."""
         with self._reading() as db:
             return Counts(**dict(db.execute(_COUNTS).fetchone()))
+
+    def upkeep(self) -> Upkeep:
+        """See `Store.upkeep`."""
+        with self._reading() as db:
+            return Upkeep(**dict(db.execute(_UPKEEP).fetchone()))
 
     def saved_filters(self) -> tuple[SavedFilter, ...]:
         """See `Store.saved_filters`."""

@@ -107,6 +107,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     signals_without_event: int
     spans: int
     users: int
+
+
+class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the store's own work stands.
+
+    `unindexed` events wait for the search index; `database_bytes` is what the data takes, with room to grow.
+    """
+
     unindexed: int
     database_bytes: int
 
@@ -270,6 +278,10 @@ class Store(Protocol):
 
     def counts(self) -> Counts:
         """How much there is."""
+        ...
+
+    def upkeep(self) -> Upkeep:
+        """What the store has yet to do, and the room it takes."""
         ...
 
     def close(self) -> None:

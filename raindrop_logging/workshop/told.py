@@ -283,6 +283,8 @@ class Health(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     signals_without_event: int
     spans: int
     users: int
+    unindexed: int
+    database_bytes: int
     started_at: str
     received_bodies: int
     ignored_keys: dict[str, int]

@@ -46,7 +46,7 @@ def stored(store: Store, **texts: tuple[str | None, str | None]) -> None:
 
 def settle(store: Store) -> None:
     """Wait until nothing waits for the index."""
-    while store.counts().unindexed:
+    while store.upkeep().unindexed:
         time.sleep(0.01)
 
 
