@@ -16,19 +16,18 @@ from starlette.responses import Response, StreamingResponse
 from raindrop_logging.wire import JSON
 from raindrop_logging.workshop.refusals import RefusedError, invalid
 from raindrop_logging.workshop.route_table import EVENT_STREAM, Query, Row
-from raindrop_logging.workshop.store import NAME, Person, Store, Summary
-from raindrop_logging.workshop.told import EventList, Health, ToldPerson, ToldSpan, ToldStory, ToldTrace, listed, told
-from raindrop_logging.workshop.told import step as step_told
-from raindrop_logging.workshop.told import story as story_told
+from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
+from raindrop_logging.workshop.told import EventList, Health, ToldPerson, ToldStory, ToldTrace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from starlette.requests import Request
 
+    from raindrop_logging.workshop.handoffs import Link
     from raindrop_logging.workshop.live import LiveFeed
     from raindrop_logging.workshop.receiver import Receiver
-    from raindrop_logging.workshop.records import LiveStep
+    from raindrop_logging.workshop.records import Event, LiveStep, Signal, Span
 
 MAX_LIMIT: Final = 500
 DEFAULT_LIMIT: Final = 50
@@ -43,7 +42,19 @@ PAGED: Final = (
 )
 """The parameters of every list."""
 
+_EVENT_KEYS: Final = (
+    "event_id", "user_id", "event", "model", "input", "output", "convo_id",
+    "properties", "attachments", "feature_flags", "timestamp", "is_pending",
+)  # fmt: skip
+_SIGNAL_KEYS: Final = ("name", "signal_type", "sentiment", "properties", "attachment_id", "timestamp")
+_SPAN_KEYS: Final = (
+    "name", "kind", "status", "error", "input", "output", "start_time", "end_time",
+    "trace_id", "span_id", "parent_id", "attributes",
+)  # fmt: skip
+_LINK_KEYS: Final = ("event_id", "name", "span_id")
+_STEP_KEYS: Final = ("trace_id", "span_id", "type", "content", "timestamp", "metadata")
 _Value = TypeVar("_Value")
+_COUNT_KEYS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
 
 
 class Api:
@@ -98,15 +109,13 @@ class Api:
     async def _health(self, request: Request) -> Response:
         del request
         counts = await run_in_threadpool(self._store.counts)
-        about = Health(
-            name=NAME,
-            version=self._version,
-            database=self._store.location,
-            strict=self._receiver.strict,
-            ignored_keys=dict(self._receiver.ignored_keys),
-            **msgspec.structs.asdict(counts),
-        )
-        return answer(about)
+        about = {
+            "name": NAME,
+            "version": self._version,
+            "database": self._store.location,
+            "strict": self._receiver.strict,
+        }
+        return answer({**about, **msgspec.structs.asdict(counts), "ignored_keys": self._receiver.ignored_keys})
 
     async def _events(self, request: Request) -> Response:
         limit = _limit(request.query_params.get("limit"))
@@ -114,24 +123,23 @@ class Api:
             page = await run_in_threadpool(self._store.events, limit, request.query_params.get("cursor"))
         except ValueError as error:
             raise invalid("cursor", str(error)) from None
-        events = [listed(summary) for summary in page.summaries]
-        return answer(EventList(events=events, next_cursor=page.next_cursor))
+        return answer({"events": [listed(summary) for summary in page.summaries], "next_cursor": page.next_cursor})
 
     async def _event(self, request: Request) -> Response:
         event_id = request.path_params["event_id"]
-        found = await run_in_threadpool(self._store.event, event_id)
-        return answer(story_told(_found(found, f"no event {event_id!r}")))
+        story = await run_in_threadpool(self._store.event, event_id)
+        return answer(told(_found(story, f"no event {event_id!r}")))
 
     async def _user(self, request: Request) -> Response:
         user_id = request.path_params["user_id"]
         person: Person | None = await run_in_threadpool(self._store.user, user_id)
-        return answer(told(_found(person, f"no user {user_id!r}"), ToldPerson))
+        return answer(msgspec.structs.asdict(_found(person, f"no user {user_id!r}")))
 
     async def _trace(self, request: Request) -> Response:
         trace_id = request.path_params["trace_id"]
         spans = await run_in_threadpool(self._store.trace, trace_id)
         found = _found(spans or None, f"no trace {trace_id!r}")
-        return answer(ToldTrace(trace_id=trace_id.lower(), spans=[told(span, ToldSpan) for span in found]))
+        return answer({"trace_id": trace_id.lower(), "spans": [_span(span) for span in found]})
 
     async def _stream(self, request: Request) -> Response:
         del request
@@ -146,7 +154,7 @@ class Api:
             if step is None:
                 yield STILL_HERE
             elif _passes(step, event_id, trace_id):
-                yield b"event: step\ndata: " + msgspec.json.encode(step_told(step)) + b"\n\n"
+                yield b"event: step\ndata: " + msgspec.json.encode(_step(step)) + b"\n\n"
 
     async def _changes(self) -> AsyncGenerator[bytes]:
         async for event_ids in self._feed.watch():
@@ -174,12 +182,49 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status_code=status, media_type=JSON)
 
 
+def told(story: Story) -> dict[str, Any]:
+    """One event with its signals, spans and hand-offs, under the API's keys."""
+    return {
+        **_event(story.event),
+        "signals": [_signal(signal) for signal in story.signals],
+        "spans": [_span(span) for span in story.spans],
+        "subagents": [{**_link(subagent.link), "state": subagent.state} for subagent in story.subagents],
+        "launched_by": _link(story.launched_by) if story.launched_by else None,
+    }
+
+
+def listed(summary: Summary) -> dict[str, Any]:
+    """One event of a list, with how much hangs on it."""
+    return {**_event(summary.event), **{name: getattr(summary, name) for name in _COUNT_KEYS}}
+
+
 def previewed(summary: Summary) -> dict[str, Any]:
     """One changed event for the stream: long texts are cut, properties and attachments left out."""
-    whole = msgspec.structs.asdict(listed(summary))
+    whole = listed(summary)
     heavy = ("properties", "attachments", "feature_flags")
     cut = {name: (whole[name] or "")[:PREVIEW_CHARS] for name in ("input", "output") if whole[name] is not None}
     return {name: value for name, value in {**whole, **cut}.items() if name not in heavy}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _EVENT_KEYS}
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    return {name: getattr(signal, name) for name in _SIGNAL_KEYS}
+
+
+def _span(span: Span) -> Mapping[str, Any]:
+    return {name: getattr(span, name) for name in _SPAN_KEYS}
+
+
+def _step(step: LiveStep) -> dict[str, Any]:
+    event_id = step.about.event_id if step.about else None
+    return {"event_id": event_id, **{name: getattr(step, name) for name in _STEP_KEYS}}
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {name: getattr(link, name) for name in _LINK_KEYS}
 
 
 def _passes(step: LiveStep, event_id: str | None, trace_id: str) -> bool:

@@ -1,21 +1,16 @@
-"""What the JSON API tells, as types: the answers are made of them, and the OpenAPI document is made from them.
+"""What the JSON API tells, as types: the OpenAPI document is made from them, and a test holds every answer to them.
 
-In: what the store answers.  Out: values for JSON.  Touches: nothing.
+In: nothing.  Out: types.  Touches: nothing.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import msgspec
 
 from raindrop_logging.workshop.handoffs import State
-from raindrop_logging.workshop.records import Json, LiveStep
-from raindrop_logging.workshop.store import Story, Summary
-
-COUNTS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
-
-_Told = TypeVar("_Told", bound=msgspec.Struct)
+from raindrop_logging.workshop.records import Json
 
 
 class ToldEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -146,37 +141,3 @@ class Refused(msgspec.Struct, kw_only=True, omit_defaults=True):
     field: str | None
     rule: Json | None = None
     got: str | None = None
-
-
-def told(value: Any, shape: type[_Told]) -> _Told:
-    """The fields of a record that the API tells."""
-    return msgspec.convert(value, shape, from_attributes=True)
-
-
-def story(found: Story) -> ToldStory:
-    """One event with its signals, spans and hand-offs."""
-    return ToldStory(
-        **msgspec.structs.asdict(told(found.event, ToldEvent)),
-        signals=[told(signal, ToldSignal) for signal in found.signals],
-        spans=[told(span, ToldSpan) for span in found.spans],
-        subagents=[
-            ToldSubagent(**msgspec.structs.asdict(told(subagent.link, ToldLink)), state=subagent.state)
-            for subagent in found.subagents
-        ],
-        launched_by=told(found.launched_by, ToldLink) if found.launched_by else None,
-    )
-
-
-def listed(summary: Summary) -> ListedEvent:
-    """One event of a list, with how much hangs on it."""
-    counts = {name: getattr(summary, name) for name in COUNTS}
-    return ListedEvent(**msgspec.structs.asdict(told(summary.event, ToldEvent)), **counts)
-
-
-def step(said: LiveStep) -> dict[str, Any]:
-    """What was said of a running turn, and of which event."""
-    keys = ("trace_id", "span_id", "type", "content", "timestamp", "metadata")
-    return {
-        "event_id": said.about.event_id if said.about else None,
-        **{name: getattr(said, name) for name in keys},
-    }
