@@ -175,6 +175,8 @@ def _scanned(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: li
     measured = _MEASURES[asked.measure].format(" AND s.name = :signal_name" if asked.signal else "")
     if asked.split == "signal" and asked.measure == "signals" and asked.signal:
         measured = "CASE WHEN x.name = :signal_name THEN e.rid END"
+    # A bucket is one group: to say so would make SQLite sort it.
+    grouping = "GROUP BY 1, 2" if chosen.head else "GROUP BY 2" if asked.split else ""
     counts: list[_Count] = []
     for bucket, low, high in stretches:
         sql = (
@@ -182,10 +184,10 @@ def _scanned(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: li
             f" count(*) AS whole, count({distinct}{measured}) AS n"
             f" FROM {chosen.source} {_OTHERS.get(asked.split or '', '')}"
             f" WHERE {chosen.tests()} AND e.happened_at >= :low AND e.happened_at < :high"
-            f" GROUP BY {'1, 2' if asked.split or chosen.head else '1'}"
+            f" {grouping}"
         )
         rows = db.execute(sql, {**chosen.arguments, **_named(asked), "low": low, "high": high})
-        counts += [_Count(_start(at, asked.by, scale), *rest) for at, *rest in rows]
+        counts += [_Count(_start(at, asked.by, scale), name, whole, n) for at, name, whole, n in rows if whole]
     return counts
 
 
