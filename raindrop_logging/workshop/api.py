@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from raindrop_logging.wire import JSON
 from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.signal_details import comment, edited
 from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ class Api:
     async def _event(self, request: Request) -> Response:
         event_id = request.path_params["event_id"]
         story = await run_in_threadpool(self._store.event, event_id)
-        return answer(told(_found(story, f"no event {event_id!r}")))
+        found = _found(story, f"no event {event_id!r}")
+        rules = await run_in_threadpool(self._store.signals.of_event, found.event.event_id)
+        return answer({**told(found), "rule_signals": [msgspec.structs.asdict(signal) for signal in rules]})
 
     async def _user(self, request: Request) -> Response:
         user_id = request.path_params["user_id"]
@@ -127,7 +130,7 @@ def told(story: Story) -> dict[str, Any]:
     """One event with its signals, spans and hand-offs, under the API's keys."""
     return {
         **_event(story.event),
-        "signals": [_signal(signal) for signal in story.signals],
+        "signals": [_signal(signal, story.event) for signal in story.signals],
         "spans": [_span(span) for span in story.spans],
         "subagents": [{**_link(subagent.link), "state": subagent.state} for subagent in story.subagents],
         "launched_by": _link(story.launched_by) if story.launched_by else None,
@@ -151,8 +154,12 @@ def _event(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in _EVENT_KEYS}
 
 
-def _signal(signal: Signal) -> dict[str, Any]:
-    return {name: getattr(signal, name) for name in _SIGNAL_KEYS}
+def _signal(signal: Signal, event: Event) -> dict[str, Any]:
+    """`comment` and `edit` are there only when the signal has them."""
+    edit = [msgspec.structs.asdict(part) for part in edited(signal, event.output)]
+    extra = {"comment": comment(signal), "edit": edit}
+    named = {name: getattr(signal, name) for name in _SIGNAL_KEYS}
+    return {**named, **{name: value for name, value in extra.items() if value}}
 
 
 def _span(span: Span) -> Mapping[str, Any]:

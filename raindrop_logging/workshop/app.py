@@ -15,6 +15,8 @@ from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
 from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.signal_rules import SignalError
+from raindrop_logging.workshop.signals_api import SignalsApi, refusal
 from raindrop_logging.workshop.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -33,10 +35,11 @@ def build(store: Store, feed: LiveFeed) -> Starlette:
     api = Api(store, feed, receiver, own_version)
     pages = Pages(store, own_version)
     return Starlette(
-        routes=[*receiver.routes(), *api.routes(), *pages.routes()],
+        routes=[*receiver.routes(), *SignalsApi(store).routes(), *api.routes(), *pages.routes()],
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),
+            SignalError: _answering(lambda error: _refused(refusal(error))),
             StoreError: _answering(_not_stored),
             HTTPException: _answering(_http_error),
         },

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from raindrop_logging.workshop import sqlite_signal_tables
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
 FIRST_VERSION: Final = 1
 
-MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {}
+MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {2: sqlite_signal_tables.add_tables}
 """What makes each version of the one before it."""
 
 SCHEMA_VERSION: Final = max(MIGRATIONS, default=FIRST_VERSION)

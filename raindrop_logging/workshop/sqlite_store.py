@@ -5,27 +5,35 @@ In: batches and questions, from any thread.  Out: futures and values.  Touches: 
 
 from __future__ import annotations
 
-import base64
-import binascii
+import logging
 import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from raindrop_logging.workshop.cursors import cursor_of, position_of
 from raindrop_logging.workshop.records import Batch, Signal, Span
+from raindrop_logging.workshop.signal_rules import SignalError
+from raindrop_logging.workshop.signal_store import SignalStore
+from raindrop_logging.workshop.sqlite_backfill import Backfill
 from raindrop_logging.workshop.sqlite_handoffs import launched_by, state_of, subagents
+from raindrop_logging.workshop.sqlite_judging import Judging
 from raindrop_logging.workshop.sqlite_rows import as_dated_event, as_signal, as_span, as_summary
 from raindrop_logging.workshop.sqlite_schema import SPANS_OF_EVENT, connect, prepare
+from raindrop_logging.workshop.sqlite_signal_writes import keep_defaults
+from raindrop_logging.workshop.sqlite_signals import SqliteSignals
 from raindrop_logging.workshop.sqlite_writes import BatchWriter
 from raindrop_logging.workshop.store import Counts, Page, Person, StoreError, Story, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+_log: Final = logging.getLogger("raindrop_logging")
 
 GROUP_LIMIT: Final = 200
 """Batches in one commit, at most: what waits for the disk together."""
@@ -46,7 +54,8 @@ SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) A
     (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
 """
 
-_Job = tuple[Batch, "Future[tuple[str, ...]]"]
+_Value = TypeVar("_Value")
+_Job = tuple["Callable[[sqlite3.Connection], Any]", "Future[Any]"]
 
 
 class SqliteStore:
@@ -64,18 +73,25 @@ class SqliteStore:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
+        self._judging = Judging()
+        self._backfill = Backfill()
+        self._signals = SqliteSignals(self._borrowed, self._write)
         self._thread = threading.Thread(target=self._write_until_closed, name="workshop-writer", daemon=True)
         self._thread.start()
+        try:
+            self._write(keep_defaults).result()
+        except StoreError:
+            self.close()
+            raise
+
+    @property
+    def signals(self) -> SignalStore:
+        """See `Store.signals`."""
+        return self._signals
 
     def append(self, batch: Batch) -> Future[tuple[str, ...]]:
         """See `Store.append`."""
-        done: Future[tuple[str, ...]] = Future()
-        with self._closing:
-            if self._closed:
-                done.set_exception(StoreError("the store is closed"))
-            else:
-                self._jobs.put((batch, done))
-        return done
+        return self._write(lambda db: self._keep(db, batch))
 
     def event(self, event_id: str) -> Story | None:
         """See `Store.event`."""
@@ -94,14 +110,14 @@ class SqliteStore:
 
     def events(self, limit: int, cursor: str | None = None) -> Page:
         """See `Store.events`."""
-        before = _position(cursor) if cursor else ("~", 0)
+        before = position_of(cursor) if cursor else ("~", 0)
         with self._borrowed() as db:
             rows = db.execute(
                 f"{_SUMMARY} WHERE (e.happened_at, e.rid) < (?, ?) ORDER BY e.happened_at DESC, e.rid DESC LIMIT ?",
                 (*before, limit + 1),
             ).fetchall()
         shown = rows[:limit]
-        more = _cursor(shown[-1]["happened_at"], shown[-1]["rid"]) if len(rows) > limit else None
+        more = cursor_of(shown[-1]["happened_at"], shown[-1]["rid"]) if len(rows) > limit else None
         return Page(summaries=tuple(as_summary(row) for row in shown), next_cursor=more)
 
     def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
@@ -167,17 +183,49 @@ class SqliteStore:
         finally:
             self._connections.put(db)
 
+    def _write(self, work: Callable[[sqlite3.Connection], _Value]) -> Future[_Value]:
+        """Send work to the writer's thread."""
+        done: Future[_Value] = Future()
+        with self._closing:
+            if self._closed:
+                done.set_exception(StoreError("the store is closed"))
+            else:
+                self._jobs.put((work, done))
+        return done
+
+    def _keep(self, db: sqlite3.Connection, batch: Batch) -> tuple[str, ...]:
+        writer = BatchWriter(db)
+        changed = writer.write(batch)
+        # Whatever goes wrong in judging, what was sent is kept.
+        judged = _attempt(db, lambda db: self._judging.judge(db, writer.written))
+        if isinstance(judged, Exception):
+            _log.warning("events were stored without being asked for rule signals: %r", judged)
+        return changed
+
     def _write_until_closed(self) -> None:
         while (group := self._next_group()) is not None:
-            if self._writer:
-                _commit(self._writer, group)
-            else:
-                with self._borrowed() as db:
+            with self._writing() as db:
+                if group:
                     _commit(db, group)
+                self._backfill.step(db, wake=bool(group))
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        if self._writer:
+            yield self._writer
+        else:
+            with self._borrowed() as db:
+                yield db
 
     def _next_group(self) -> list[_Job] | None:
-        """What waits right now, at most `GROUP_LIMIT` batches; None once closed and empty."""
-        first = self._jobs.get()
+        """What waits right now, at most `GROUP_LIMIT` jobs; None once closed and empty.
+
+        While stored events wait to be judged, it does not wait for jobs.
+        """
+        try:
+            first = self._jobs.get(block=not self._backfill.waiting)
+        except queue.Empty:
+            return []
         if first is None:
             return None
         group = [first]
@@ -187,38 +235,41 @@ class SqliteStore:
                 self._jobs.put(None)
                 break
             group.append(job)
-        return [(batch, done) for batch, done in group if done.set_running_or_notify_cancel()]
+        return [(work, done) for work, done in group if done.set_running_or_notify_cancel()]
 
 
 def _commit(db: sqlite3.Connection, group: list[_Job]) -> None:
-    """All batches in one transaction; one that fails is undone alone. Answers come after the commit."""
-    answers: list[tuple[Future[tuple[str, ...]], Any]] = []
+    """All jobs in one transaction; one that fails is undone alone. Answers come after the commit."""
+    answers: list[tuple[Future[Any], Any]] = []
     try:
         db.execute("BEGIN IMMEDIATE")
-        for batch, done in group:
-            answers.append((done, _attempt(db, batch)))
+        for work, done in group:
+            answers.append((done, _attempt(db, work)))
         db.execute("COMMIT")
     except sqlite3.Error as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
         answers = [(done, error) for _, done in group]
     for done, answer in answers:
-        if isinstance(answer, BaseException):
+        if isinstance(answer, SignalError):
+            done.set_exception(answer)
+        elif isinstance(answer, BaseException):
             done.set_exception(StoreError(f"not stored: {answer}"))
         else:
             done.set_result(answer)
 
 
-def _attempt(db: sqlite3.Connection, batch: Batch) -> tuple[str, ...] | BaseException:
-    db.execute("SAVEPOINT batch")
+def _attempt(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> Any:
+    """What the work answers, or its error."""
+    db.execute("SAVEPOINT attempt")
     try:
-        changed = BatchWriter(db).write(batch)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must cost this batch only
-        db.execute("ROLLBACK TO batch")
-        db.execute("RELEASE batch")
+        answer = work(db)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must cost this job only
+        db.execute("ROLLBACK TO attempt")
+        db.execute("RELEASE attempt")
         return error
-    db.execute("RELEASE batch")
-    return changed
+    db.execute("RELEASE attempt")
+    return answer
 
 
 def _story(db: sqlite3.Connection, row: sqlite3.Row) -> Story:
@@ -242,15 +293,3 @@ def _signals(rows: list[sqlite3.Row]) -> tuple[Signal, ...]:
 
 def _spans(rows: list[sqlite3.Row]) -> tuple[Span, ...]:
     return tuple(sorted((as_span(row) for row in rows), key=lambda span: (span.start_time or "", span.span_id)))
-
-
-def _cursor(happened_at: str, rid: int) -> str:
-    return base64.urlsafe_b64encode(f"{happened_at} {rid}".encode()).decode("ascii").rstrip("=")
-
-
-def _position(cursor: str) -> tuple[str, int]:
-    try:
-        happened_at, rid = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(" ")
-        return happened_at, int(rid)
-    except (ValueError, binascii.Error):
-        raise ValueError(f"{cursor!r} is not a cursor of this list") from None

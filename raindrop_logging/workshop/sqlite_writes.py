@@ -13,6 +13,7 @@ import msgspec
 from raindrop_logging.workshop import handoffs, times
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, Signal, Span, User
+from raindrop_logging.workshop.sqlite_judging import Written
 from raindrop_logging.workshop.sqlite_rows import as_event
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class BatchWriter:
         self._db = db
         self._now = times.now()
         self._changed: dict[str, None] = {}
+        self.written = Written()
 
     def write(self, batch: Batch) -> tuple[str, ...]:
         """All of the batch; spans first, so that an event known only by its trace finds its owner."""
@@ -65,7 +67,7 @@ class BatchWriter:
 
     def _event(self, said: Event) -> None:
         known = self._known(said.event_id)
-        self._save(merge(known, said) if known else said)
+        self._save(merge(known, said) if known else said, known)
         if said.trace_id:
             self._link(said.trace_id, said.event_id, declared=True)
 
@@ -86,11 +88,12 @@ class BatchWriter:
             # What a span says of its event only fills gaps, whichever comes first.
             filled = merge(span.about, known) if known else span.about
             if filled != known:
-                self._save(filled)
+                self._save(filled, known)
             self._link(span.trace_id, span.about.event_id, declared=False)
         self._changed.update(dict.fromkeys(handoffs.others(span)))
         for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (span.trace_id,)):
             self._changed[row["event_id"]] = None
+            self.written.traced.add(row["event_id"])
 
     def _link(self, trace_id: str, event_id: str, *, declared: bool) -> None:
         self._db.execute(
@@ -98,6 +101,7 @@ class BatchWriter:
             " ON CONFLICT (trace_id, event_id) DO UPDATE SET declared = max(declared, excluded.declared)",
             (trace_id, event_id, declared),
         )
+        self.written.traced.add(event_id)
         if event_id != trace_id:
             self._adopt(trace_id, event_id)
 
@@ -108,11 +112,13 @@ class BatchWriter:
             return
         known = self._known(event_id)
         renamed = msgspec.structs.replace(orphan, event_id=event_id)
-        self._save(merge(renamed, known) if known else renamed)
+        self._save(merge(renamed, known) if known else renamed, known)
+        self._db.execute("UPDATE OR IGNORE signal_marks SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
         self._db.execute("DELETE FROM events WHERE event_id = ?", (trace_id,))
         self._db.execute("DELETE FROM traces WHERE trace_id = ? AND event_id = ?", (trace_id, trace_id))
         self._db.execute("UPDATE OR IGNORE signals SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
         self._changed.pop(trace_id, None)
+        self.written.gone(trace_id)
 
     def _signal(self, signal: Signal) -> None:
         self._db.execute(
@@ -140,10 +146,11 @@ class BatchWriter:
         row = self._db.execute("SELECT * FROM events WHERE event_id = ?", (event_id,)).fetchone()
         return as_event(row) if row else None
 
-    def _save(self, event: Event) -> None:
+    def _save(self, event: Event, known: Event | None) -> None:
         values = tuple(_column(getattr(event, name)) for name in _EVENT_COLUMNS)
         self._db.execute(_EVENT_UPSERT, (event.event_id, self._now, *values))
         self._changed[event.event_id] = None
+        self.written.saved(event, known)
 
 
 def _column(value: Any) -> Any:

@@ -1,0 +1,113 @@
+"""Keywords and regular expressions, compiled so that no text can make them run for long.
+
+In: keywords and patterns that anyone may have written, texts that anyone may have sent.  Out: matches.
+Touches: nothing. Patterns run on the library `regex`, which gives up at a time limit; the standard library's cannot.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import regex
+
+SEARCH_SECONDS: Final = 0.05
+"""How long one pattern may look at one text."""
+
+# Words of these scripts stand without spaces between them: a keyword of theirs is found anywhere.
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
+_WORD: Final = re.compile(r"\w+")
+_TYPOGRAPHY: Final = (
+    ("\u2018", "'"), ("\u2019", "'"), ("\u02bc", "'"), ("\u201c", '"'), ("\u201d", '"'),
+    ("\u2013", "-"), ("\u2014", "-"), ("\u2026", "..."),
+)  # fmt: skip
+
+_GAPS: Final = bytes(code if not chr(code).isascii() or _WORD.match(chr(code)) else 32 for code in range(256))
+
+Compiled = regex.Pattern[str]
+
+
+class TooSlowError(Exception):
+    """A pattern reached its time limit."""
+
+
+def compiled(pattern: str, *, case_sensitive: bool = False) -> Compiled:
+    """A pattern of anyone's.
+
+    Raises:
+        ValueError: it is none; the message says where.
+    """
+    flags = regex.V0 if case_sensitive else regex.V0 | regex.IGNORECASE
+    try:
+        return regex.compile(pattern, flags)
+    except regex.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    except (RecursionError, OverflowError, MemoryError):
+        raise ValueError("no regular expression: it is nested too deep or repeats too often") from None
+
+
+def keyword(phrase: str) -> Compiled:
+    """A word or phrase in a plain text (see `plain`): whole words, any white space between them."""
+    return any_keyword((phrase,))
+
+
+def any_keyword(phrases: Iterable[str]) -> Compiled:
+    """Any of several, as `keyword` finds them; of those that begin at one place, the longest."""
+    return regex.compile("|".join(_spelled(phrase) for phrase in sorted(phrases, key=len, reverse=True)), regex.V0)
+
+
+def needed_words(phrase: str) -> frozenset[bytes]:
+    """What a text with this keyword must have among its `words`; nothing when the keyword may lie inside a word."""
+    return frozenset() if _UNSPACED.search(phrase) else frozenset(words(plain(phrase)))
+
+
+def plain(text: str) -> str:
+    """The text in lower case with straight quotes and plain dashes."""
+    text = text.lower()
+    if not text.isascii():
+        for typographic, typed in _TYPOGRAPHY:
+            text = text.replace(typographic, typed)
+    return text
+
+
+def words(text: str) -> set[bytes]:
+    """The words of a plain text, in UTF-8; most texts are ASCII, which takes a tenth of the time."""
+    if text.isascii():
+        return set(text.encode().translate(_GAPS).split())
+    return {word.encode("utf-8", "replace") for word in _WORD.findall(text)}
+
+
+def search(pattern: Compiled, text: str) -> str | None:
+    """What the pattern finds first.
+
+    Raises:
+        TooSlowError: it took `SEARCH_SECONDS`.
+    """
+    begun = time.thread_time()
+    while True:
+        try:
+            found = pattern.search(text, timeout=SEARCH_SECONDS)
+        except TimeoutError:
+            # The limit counts what other threads do as well: a search is too slow only by its own time.
+            if time.thread_time() - begun > SEARCH_SECONDS / 2:
+                raise TooSlowError from None
+        except (MemoryError, RecursionError):
+            raise TooSlowError from None
+        else:
+            return found[0] if found else None
+
+
+def _spelled(phrase: str) -> str:
+    pieces = plain(phrase).split()
+    inside = r"\s+".join(regex.escape(piece) for piece in pieces)
+    before = r"(?<!\w)" if _is_bound(pieces[0][0]) else ""
+    after = r"(?!\w)" if _is_bound(pieces[-1][-1]) else ""
+    return before + inside + after
+
+
+def _is_bound(character: str) -> bool:
+    return bool(_WORD.match(character)) and not _UNSPACED.match(character)
