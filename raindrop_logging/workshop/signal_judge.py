@@ -7,6 +7,7 @@ with the words of all keywords in one step, and only what may match is searched.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -73,7 +74,7 @@ class _Part:
         self.watch = watch
         self.patterns = patterns
         self.phrase = phrase
-        self.compiled_phrase: Compiled | None = None
+        self.compiled_phrase: re.Pattern[str] | None = None
         self.needs = needs
         self.shorter_than = shorter_than
         self.plain = plain
@@ -97,6 +98,7 @@ class _Place:
     def __init__(self) -> None:
         self.by_word: dict[bytes, list[_Part]] = {}
         self.always: list[_Part] = []
+        self._vocabulary: frozenset[bytes] = frozenset()
 
     def add(self, part: _Part, words_to_meet: Iterable[bytes]) -> None:
         """Any of these words makes the part worth asking; without any it is always asked."""
@@ -106,14 +108,16 @@ class _Place:
         if not met:
             self.always.append(part)
 
+    def close(self) -> None:
+        """All parts are there."""
+        needed = (part.needs for parts in self.by_word.values() for part in parts)
+        self._vocabulary = frozenset(self.by_word).union(*needed)
+
     def candidates(self, text: str) -> Iterable[_Part]:
-        if not self.by_word:
-            return self.always
-        held = words(text)
-        met = sorted(self.by_word.keys() & held)
-        return dict.fromkeys(
-            [*self.always, *(part for word in met for part in self.by_word[word] if part.needs <= held)]
-        )
+        """Those whose words the text has."""
+        held = self._vocabulary.intersection(words(text)) if self.by_word else frozenset[bytes]()
+        met = [part for word in sorted(held) for part in self.by_word.get(word, ()) if part.needs <= held]
+        return dict.fromkeys([*self.always, *met]) if met else self.always
 
 
 class Judge:
@@ -130,6 +134,8 @@ class Judge:
         self._watches: list[_Watch] = []
         for rule in rules:
             self._add(rule)
+        for place in self._places.values():
+            place.close()
 
     def places(self) -> frozenset[Place]:
         """The texts that some rule looks at."""
@@ -212,7 +218,7 @@ def _parts(watch: _Watch, definition: Definition) -> Iterable[tuple[_Part, tuple
         yield _Part(watch, (any_keyword(anywhere),), plain=True), ()
     if definition.patterns:
         patterns = tuple(compiled(text, case_sensitive=definition.case_sensitive) for text in definition.patterns)
-        yield _Part(watch, patterns), tuple(words(plain(" ".join(definition.only_with))))
+        yield _Part(watch, patterns), tuple(dict.fromkeys(words(plain(" ".join(definition.only_with)))))
     if definition.shorter_than:
         yield _Part(watch, shorter_than=definition.shorter_than), ()
     if definition.on == "tool_error" and not (definition.keywords or definition.patterns):

@@ -26,7 +26,7 @@ MAX_DESCRIPTION: Final = 1_000
 MAX_KEYWORDS: Final = 2_000
 MAX_KEYWORD: Final = 200
 MAX_PATTERNS: Final = 50
-MAX_PATTERN: Final = 1_000
+MAX_PATTERN: Final = 2_000
 MAX_SHORT: Final = 10_000
 
 _PLACES: Final[dict[On, tuple[Place, ...]]] = {

@@ -138,10 +138,12 @@ class SignalsApi:
     async def _rates(self, request: Request) -> Response:
         signal_id, asked = request.path_params["signal_id"], request.query_params
         by, top = asked.get("by", "day"), _number(request, "top", DEFAULT_LIMIT)
-        moments = {name: _moment(name, asked.get(name, "")) for name in ("since", "until")}
+        since, until = (_moment(name, asked.get(name, "")) for name in ("since", "until"))
         await self._known(signal_id)
         try:
-            found = await run_in_threadpool(lambda: self._signals.rates(signal_id, by, top=top, **moments))
+            found = await run_in_threadpool(
+                lambda: self._signals.rates(signal_id, by, since=since, until=until, top=top)
+            )
         except ValueError as error:
             raise invalid("by", str(error)) from None
         except TimeoutError as error:

@@ -13,7 +13,7 @@ import msgspec
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.records import Event
 from raindrop_logging.workshop.signal_judge import Found, Judge
-from raindrop_logging.workshop.signal_rules import Draft, Origin, Rule
+from raindrop_logging.workshop.signal_rules import Draft, Origin, Rule, State
 from raindrop_logging.workshop.sqlite_schema import SPANS_OF_EVENT
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def as_rule(row: sqlite3.Row) -> Rule:
     """A row of `signal_rules`."""
     origin: Origin = row["origin"]
     draft = msgspec.structs.replace(msgspec.json.decode(row["draft"], type=Draft), enabled=bool(row["enabled"]))
-    state = "paused" if row["paused_reason"] else "active" if row["backfill_next"] is None else "backfilling"
+    state: State = "paused" if row["paused_reason"] else "active" if row["backfill_next"] is None else "backfilling"
     return Rule(
         signal_id=row["signal_id"], version=row["version"], draft=draft, origin=origin, state=state,
         reason=row["paused_reason"],
