@@ -7,22 +7,23 @@ with the words of all keywords in one step, and only what may match is searched.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
 from raindrop_logging.workshop.signal_patterns import (
     Compiled,
+    Phrase,
     TooSlowError,
-    any_keyword,
     compiled,
-    keyword,
     needed_words,
     plain,
     search,
+    search_trusted,
+    spaced,
     words,
 )
 from raindrop_logging.workshop.signal_rules import Definition, Place, Rule
@@ -53,40 +54,54 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Part:
-    """What one rule asks of one place: one of its keywords, or all its patterns.
+    """What one rule asks of one place: one of its keywords, all those that may lie inside a word, or all its patterns.
 
-    `needs` are words without which it cannot match. One keyword can take no longer than reading the text, so nobody
-    measures it; it is compiled when a text first holds its words. Keywords are compared with the `plain` text.
+    `needs` are words without which it cannot match. One keyword can take no longer than reading the text a few times,
+    so nobody measures it.
     """
 
-    __slots__ = ("compiled_phrase", "needs", "patterns", "phrase", "plain", "shorter_than", "watch")
+    __slots__ = ("needs", "patterns", "phrases", "shorter_than", "watch")
 
     def __init__(
         self,
         watch: _Watch,
         patterns: tuple[Compiled, ...] = (),
         *,
-        phrase: str | None = None,
+        phrases: tuple[Phrase, ...] = (),
         needs: frozenset[bytes] = frozenset(),
         shorter_than: int | None = None,
-        plain: bool = False,
     ) -> None:
         self.watch = watch
         self.patterns = patterns
-        self.phrase = phrase
-        self.compiled_phrase: re.Pattern[str] | None = None
+        self.phrases = phrases
         self.needs = needs
         self.shorter_than = shorter_than
-        self.plain = plain
+
+
+class _Text:
+    """One text in the forms that parts look at, each made when first asked for."""
+
+    def __init__(self, text: str) -> None:
+        self.whole = text[:MAX_JUDGED]
+        self.plain = plain(self.whole)
+
+    @cached_property
+    def spaced(self) -> str:
+        return spaced(self.plain)
 
 
 class _Watch:
-    """A rule while it is being asked: how much time it has left, and whether it was stopped."""
+    """A rule while it is being asked: how much time it has left, and whether it was stopped.
 
-    __slots__ = ("rule", "savings", "stopped", "unless")
+    The package's own rules are tested to be quick and are not measured.
+    """
+
+    __slots__ = ("rule", "savings", "search", "stopped", "trusted", "unless")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.trusted = rule.origin == "default"
+        self.search = search_trusted if self.trusted else search
         self.savings = SAVINGS
         self.stopped: str | None = None
         self.unless = tuple(compiled(pattern) for pattern in rule.draft.definition.unless)
@@ -153,7 +168,7 @@ class Judge:
             parts = self._places[place]
             if text is None or not (parts.by_word or parts.always):
                 continue
-            self._look(parts, place, text[:MAX_JUDGED], found, final=final)
+            self._look(parts, place, _Text(text), found, final=final)
         return list(found.values())
 
     def stopped(self) -> list[tuple[Rule, str]]:
@@ -162,26 +177,28 @@ class Judge:
         self._watches = [watch for watch in self._watches if not watch.stopped]
         return told
 
-    def _look(self, parts: _Place, place: Place, text: str, found: dict[str, Found], *, final: bool) -> None:
-        simple = plain(text)
-        for part in parts.candidates(simple):
+    def _look(self, parts: _Place, place: Place, text: _Text, found: dict[str, Found], *, final: bool) -> None:
+        for part in parts.candidates(text.plain):
             watch = part.watch
             if watch.stopped or watch.rule.signal_id in found:
                 continue
-            if part.phrase and not _holds(part, simple):
-                continue
-            matched = self._matched(part, text, simple, final=final)
+            matched = self._matched(part, text, final=final)
             if matched is not None:
                 rule = watch.rule
                 found[rule.signal_id] = Found(
                     signal_id=rule.signal_id, version=rule.version, place=place, matched=matched[:MATCHED_CHARS]
                 )
 
-    def _matched(self, part: _Part, text: str, simple: str, *, final: bool) -> str | None:
+    def _matched(self, part: _Part, text: _Text, *, final: bool) -> str | None:
         """What hit, or None; time is counted whatever comes out."""
+        one_keyword = bool(part.needs)
+        if one_keyword and not part.phrases[0].is_in(text.spaced):
+            return None
+        if part.watch.trusted:
+            return _asked(part, text, final=final)
         begun = self._clock()
         try:
-            return _asked(part, text, simple, final=final)
+            return _asked(part, text, final=final)
         except TooSlowError:
             part.watch.stopped = TOO_SLOW.format(limit="their time limit")
             return None
@@ -207,15 +224,15 @@ class Judge:
 
 def _parts(watch: _Watch, definition: Definition) -> Iterable[tuple[_Part, tuple[bytes, ...]]]:
     """Each part with the words that make it worth asking."""
-    anywhere: list[str] = []
-    for phrase in definition.keywords:
-        needs = needed_words(phrase)
+    anywhere: list[Phrase] = []
+    for keyword in definition.keywords:
+        needs, phrase = needed_words(keyword), Phrase(keyword)
         if needs:
-            yield _Part(watch, phrase=phrase, needs=needs), (max(needs, key=len),)
+            yield _Part(watch, phrases=(phrase,), needs=needs), (max(needs, key=len),)
         else:
             anywhere.append(phrase)
     if anywhere:
-        yield _Part(watch, (any_keyword(anywhere),), plain=True), ()
+        yield _Part(watch, phrases=tuple(anywhere)), ()
     if definition.patterns:
         patterns = tuple(compiled(text, case_sensitive=definition.case_sensitive) for text in definition.patterns)
         yield _Part(watch, patterns), tuple(dict.fromkeys(words(plain(" ".join(definition.only_with)))))
@@ -225,26 +242,21 @@ def _parts(watch: _Watch, definition: Definition) -> Iterable[tuple[_Part, tuple
         yield _Part(watch), ()
 
 
-def _asked(part: _Part, text: str, simple: str, *, final: bool) -> str | None:
-    matched = _first(part, text, simple, final=final)
-    if matched is None or any(search(pattern, text) is not None for pattern in part.watch.unless):
+def _asked(part: _Part, text: _Text, *, final: bool) -> str | None:
+    find = part.watch.search
+    matched = _first(part, text, final=final)
+    if matched is None or any(find(pattern, text.whole) is not None for pattern in part.watch.unless):
         return None
     return matched
 
 
-def _first(part: _Part, text: str, simple: str, *, final: bool) -> str | None:
-    if part.phrase:
-        return part.phrase
+def _first(part: _Part, text: _Text, *, final: bool) -> str | None:
+    if part.phrases:
+        return next((phrase.text for phrase in part.phrases if phrase.is_in(text.spaced)), None)
     if part.shorter_than:
-        return text.strip() if final and len(text.strip()) < part.shorter_than else None
+        said = text.whole.strip()
+        return said if final and len(said) < part.shorter_than else None
     if not part.patterns:
-        return text
-    looked_at = simple if part.plain else text
-    return next((matched for pattern in part.patterns if (matched := search(pattern, looked_at)) is not None), None)
-
-
-def _holds(part: _Part, simple: str) -> bool:
-    """Whether the text has the keyword, now that it has the keyword's words."""
-    if part.compiled_phrase is None:
-        part.compiled_phrase = keyword(part.phrase or "")
-    return part.compiled_phrase.search(simple) is not None
+        return text.whole
+    find = part.watch.search
+    return next((matched for pattern in part.patterns if (matched := find(pattern, text.whole)) is not None), None)
