@@ -87,6 +87,10 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
         (["workshop", "--port", "http"], "a port is a number from 0 to 65535, not 'http'"),
         (["workshop", "--port", "65536"], "a port is a number from 0 to 65535, not '65536'"),
         (["workshop", "--host", "0.0.0.0"], "unrecognized arguments: --host 0.0.0.0"),  # noqa: S104 -- refused
+        (["workshop", "--keep", "30"], "an age is a number of hours, days or weeks such as 12h, 30d or 8w, not '30'"),
+        (["workshop", "--keep", "0d"], "not '0d'"),
+        (["workshop", "--max-size", "2"], "a size is at least 1MB, such as 500MB, 2GB or 1.5GiB, not '2'"),
+        (["workshop", "--max-size", "0.5MB"], "not '0.5MB'"),
         (["schema", "--indent", "99"], "an indent is a number from 0 to 16, not '99'"),
     ],
     ids=" ".join,

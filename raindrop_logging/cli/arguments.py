@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
+from datetime import timedelta
 from typing import Protocol
 
 _PORTS = range(65536)
 _INDENTS = range(17)
 _HOUR = 3_600.0
+_AGE_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_SIZE_UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 class Commands(Protocol):
@@ -41,3 +45,20 @@ def seconds(text: str) -> float:
     if 0.0 < number <= _HOUR:
         return number
     raise argparse.ArgumentTypeError(f"a time is a number of seconds, above 0 and at most {_HOUR:g}, not {text!r}")
+
+
+def age(text: str) -> timedelta:
+    """How long ago: a whole number of hours, days or weeks, such as ``30d``."""
+    found = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", text.strip().lower(), re.ASCII)
+    if found:
+        return timedelta(**{_AGE_UNITS[found[2]]: int(found[1])})
+    raise argparse.ArgumentTypeError(f"an age is a number of hours, days or weeks such as 12h, 30d or 8w, not {text!r}")
+
+
+def size(text: str) -> int:
+    """Bytes, at least a million, such as ``500MB``, ``2GB`` or ``1.5GiB``."""
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*([MGT]I?B)", text.strip().upper(), re.ASCII)
+    number = float(found[1]) * _SIZE_UNITS[found[2]] if found else 0.0
+    if number >= _SIZE_UNITS["MB"]:
+        return int(number)
+    raise argparse.ArgumentTypeError(f"a size is at least 1MB, such as 500MB, 2GB or 1.5GiB, not {text!r}")

@@ -1,11 +1,10 @@
-"""The JSON API over what is stored.
+"""The JSON API over one event, one user, one trace, and the stream of changes; what lists answer is in `api_lists`.
 
 In: GET requests.  Out: JSON, and the stream of changes as server-sent events.  Touches: the store, the live feed.
 """
 
 from __future__ import annotations
 
-import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,12 +14,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from raindrop_logging.wire import JSON
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.signal_details import comment, edited
 from raindrop_logging.workshop.store import NAME, Person, Store, Story, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.requests import Request
 
@@ -29,14 +28,12 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.receiver import Receiver
     from raindrop_logging.workshop.records import Event, Signal, Span
 
-MAX_LIMIT: Final = 500
-DEFAULT_LIMIT: Final = 50
 PREVIEW_CHARS: Final = 300
 """Longest input or output in the stream; the event itself has all of it."""
 
 _EVENT_KEYS: Final = (
     "event_id", "user_id", "event", "model", "input", "output", "convo_id",
-    "properties", "attachments", "feature_flags", "timestamp", "is_pending",
+    "properties", "attachments", "feature_flags", "timestamp", "is_pending", "project_id",
 )  # fmt: skip
 _SIGNAL_KEYS: Final = ("name", "signal_type", "sentiment", "properties", "attachment_id", "timestamp")
 _SPAN_KEYS: Final = (
@@ -61,7 +58,6 @@ class Api:
         """All of them, GET only."""
         return [
             Route("/api/health", self._health),
-            Route("/api/events", self._events),
             Route("/api/events/{event_id:path}", self._event),
             Route("/api/users/{user_id:path}", self._user),
             Route("/api/traces/{trace_id}", self._trace),
@@ -74,31 +70,23 @@ class Api:
         about = {"name": NAME, "version": self._version, "database": self._store.location}
         return answer({**about, **msgspec.structs.asdict(counts), "ignored_keys": self._receiver.ignored_keys})
 
-    async def _events(self, request: Request) -> Response:
-        limit = _limit(request.query_params.get("limit"))
-        try:
-            page = await run_in_threadpool(self._store.events, limit, request.query_params.get("cursor"))
-        except ValueError as error:
-            raise invalid("cursor", str(error)) from None
-        return answer({"events": [listed(summary) for summary in page.summaries], "next_cursor": page.next_cursor})
-
     async def _event(self, request: Request) -> Response:
         event_id = request.path_params["event_id"]
         story = await run_in_threadpool(self._store.event, event_id)
-        found = _found(story, f"no event {event_id!r}")
-        rules = await run_in_threadpool(self._store.signals.of_event, found.event.event_id)
-        return answer({**told(found), "rule_signals": [msgspec.structs.asdict(signal) for signal in rules]})
+        known = found(story, f"no event {event_id!r}")
+        rules = await run_in_threadpool(self._store.signals.of_event, known.event.event_id)
+        return answer({**told(known), "rule_signals": [msgspec.structs.asdict(signal) for signal in rules]})
 
     async def _user(self, request: Request) -> Response:
         user_id = request.path_params["user_id"]
         person: Person | None = await run_in_threadpool(self._store.user, user_id)
-        return answer(msgspec.structs.asdict(_found(person, f"no user {user_id!r}")))
+        return answer(msgspec.structs.asdict(found(person, f"no user {user_id!r}")))
 
     async def _trace(self, request: Request) -> Response:
         trace_id = request.path_params["trace_id"]
         spans = await run_in_threadpool(self._store.trace, trace_id)
-        found = _found(spans or None, f"no trace {trace_id!r}")
-        return answer({"trace_id": trace_id.lower(), "spans": [_span(span) for span in found]})
+        stored = found(spans or None, f"no trace {trace_id!r}")
+        return answer({"trace_id": trace_id.lower(), "spans": [span_json(span) for span in stored]})
 
     async def _stream(self, request: Request) -> Response:
         del request
@@ -129,9 +117,9 @@ def answer(value: Any, status: int = 200) -> Response:
 def told(story: Story) -> dict[str, Any]:
     """One event with its signals, spans and hand-offs, under the API's keys."""
     return {
-        **_event(story.event),
+        **event_json(story.event),
         "signals": [_signal(signal, story.event) for signal in story.signals],
-        "spans": [_span(span) for span in story.spans],
+        "spans": [span_json(span) for span in story.spans],
         "subagents": [{**_link(subagent.link), "state": subagent.state} for subagent in story.subagents],
         "launched_by": _link(story.launched_by) if story.launched_by else None,
     }
@@ -139,7 +127,7 @@ def told(story: Story) -> dict[str, Any]:
 
 def listed(summary: Summary) -> dict[str, Any]:
     """One event of a list, with how much hangs on it."""
-    return {**_event(summary.event), **{name: getattr(summary, name) for name in _COUNT_KEYS}}
+    return {**event_json(summary.event), **{name: getattr(summary, name) for name in _COUNT_KEYS}}
 
 
 def previewed(summary: Summary) -> dict[str, Any]:
@@ -150,7 +138,8 @@ def previewed(summary: Summary) -> dict[str, Any]:
     return {name: value for name, value in {**whole, **cut}.items() if name not in heavy}
 
 
-def _event(event: Event) -> dict[str, Any]:
+def event_json(event: Event) -> dict[str, Any]:
+    """An event under the API's keys."""
     return {name: getattr(event, name) for name in _EVENT_KEYS}
 
 
@@ -162,7 +151,8 @@ def _signal(signal: Signal, event: Event) -> dict[str, Any]:
     return {**named, **{name: value for name, value in extra.items() if value}}
 
 
-def _span(span: Span) -> Mapping[str, Any]:
+def span_json(span: Span) -> dict[str, Any]:
+    """A span under the API's keys."""
     return {name: getattr(span, name) for name in _SPAN_KEYS}
 
 
@@ -170,15 +160,8 @@ def _link(link: Link) -> dict[str, Any]:
     return {name: getattr(link, name) for name in _LINK_KEYS}
 
 
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_LIMIT:
-        return int(text)
-    raise invalid("limit", f"limit is a whole number from 1 to {MAX_LIMIT}, not {text[:32]!r}")
-
-
-def _found(value: _Value | None, message: str) -> _Value:
+def found(value: _Value | None, message: str) -> _Value:
+    """The value, or a 404 that says what is not there."""
     if value is None:
         raise RefusedError(404, "not_found", message)
     return value

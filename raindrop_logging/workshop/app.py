@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from raindrop_logging.workshop.api import Api, answer
+from raindrop_logging.workshop.api_lists import Lists
+from raindrop_logging.workshop.api_saved import SavedFilters
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
@@ -33,9 +35,10 @@ def build(store: Store, feed: LiveFeed) -> Starlette:
     receiver = Receiver(store, feed)
     own_version = version("raindrop-logging")
     api = Api(store, feed, receiver, own_version)
+    questions = [*Lists(store).routes(), *SavedFilters(store).routes()]
     pages = Pages(store, own_version)
     return Starlette(
-        routes=[*receiver.routes(), *SignalsApi(store).routes(), *api.routes(), *pages.routes()],
+        routes=[*receiver.routes(), *SignalsApi(store).routes(), *questions, *api.routes(), *pages.routes()],
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),

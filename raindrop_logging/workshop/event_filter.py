@@ -33,12 +33,20 @@ _AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
+class FilterError(ValueError):
+    """A condition that cannot be; `field` is the query parameter that says it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Every condition that is set must hold; one that is empty or None lets all pass.
 
     `tool` names a tool span of the event, `signal` a signal given to it. `properties` are pairs of key and value, the
-    value as text (what is no text as its JSON). `since` is included, `until` is not; both ISO 8601 in UTC with
-    microseconds. `error`: some span of it failed.
+    value as text (what is no text as its JSON); of several values of one key any may hold. `since` is included,
+    `until` is not; both ISO 8601 in UTC with microseconds. `error`: some span of it failed.
     """
 
     event: tuple[str, ...] = ()
@@ -64,15 +72,16 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
         return (*named, *held, *moments, *switches)
 
 
-def parse(pairs: Iterable[tuple[str, str]], now: datetime | None = None) -> EventFilter:
+def parse(pairs: Iterable[tuple[str, str]], now: datetime | None = None, others: Iterable[str] = ()) -> EventFilter:
     """The filter that these query parameters say; one with an empty value says nothing.
 
     Args:
         pairs: as in an address, each name as often as it was given.
         now: what ``since=24h`` counts back from; the present by default.
+        others: what may stand beside a filter in the same address, for the hint at a mistyped name.
 
     Raises:
-        ValueError: no such key, or a value it cannot have; the message says which, and what would do.
+        FilterError: no such key, or a value it cannot have; the message says which, and what would do.
     """
     now = now or datetime.now(UTC)
     named: dict[str, dict[str, None]] = {name: {} for name in NAMES}
@@ -90,7 +99,7 @@ def parse(pairs: Iterable[tuple[str, str]], now: datetime | None = None) -> Even
         elif key in SWITCHES:
             single[key] = _truth(key, value)
         else:
-            raise ValueError(_unknown(key))
+            raise FilterError(key, _unknown(key, others))
     several: dict[str, Any] = {name: tuple(values) for name, values in named.items()}
     return EventFilter(**several, properties=tuple(properties), **single)
 
@@ -103,16 +112,17 @@ def _moment(key: str, value: str, now: datetime) -> str:
             return times.from_datetime(now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
         return times.from_datetime(datetime.fromisoformat(value))
     except (ValueError, OverflowError):
-        raise ValueError(f"{key} is a date, an ISO 8601 time or how long ago (24h, 7d), not {value[:64]!r}") from None
+        said = f"{key} is a date, an ISO 8601 time or how long ago (24h, 7d), not {value[:64]!r}"
+        raise FilterError(key, said) from None
 
 
 def _truth(key: str, value: str) -> bool:
     if value.lower() not in _TRUTH:
-        raise ValueError(f"{key} is true or false, not {value[:64]!r}")
+        raise FilterError(key, f"{key} is true or false, not {value[:64]!r}")
     return _TRUTH[value.lower()]
 
 
-def _unknown(key: str) -> str:
-    close = difflib.get_close_matches(key, [*KEYS, f"{PROPERTY}key"], 1)
+def _unknown(key: str, others: Iterable[str]) -> str:
+    close = difflib.get_close_matches(key, [*KEYS, *others, f"{PROPERTY}key"], 1)
     hint = f", did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(KEYS))} and {PROPERTY}KEY"
     return f"no filter {key[:64]!r}{hint}"

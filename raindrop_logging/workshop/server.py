@@ -18,6 +18,7 @@ import msgspec
 
 from raindrop_logging.errors import MissingExtraError, RaindropLoggingError
 from raindrop_logging.wire import WORKSHOP_PORT
+from raindrop_logging.workshop.retention import KEEP_ALL, Limits, kept_within
 from raindrop_logging.workshop.store import MEMORY, NAME, Store, open_store
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def serve(
     port: int = WORKSHOP_PORT,
     db: str | os.PathLike[str] | None = None,
     *,
+    limits: Limits = KEEP_ALL,
     open_browser: bool = True,
     announce: Callable[[str], object] = print,
 ) -> None:
@@ -68,6 +70,7 @@ def serve(
     Args:
         port: 0 takes a free one.
         db: a path, ``":memory:"``, or None for `raindrop_logging.workshop.store.default_path`.
+        limits: what is beyond them is deleted while it runs; nothing by default.
         open_browser: show the page, where there is a screen to show it on.
         announce: told, in a few lines, where it is and where the data goes.
 
@@ -87,7 +90,7 @@ def serve(
             if open_browser and _has_screen():
                 threading.Thread(target=webbrowser.open, args=(workshop.url,), daemon=True).start()
 
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), kept_within(store, limits, announce):
             _server(store, started).run(sockets=[listening])
 
 

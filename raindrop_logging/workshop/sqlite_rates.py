@@ -5,24 +5,18 @@ In: a connection, a signal's hits as a query.  Out: `Rate`s.  Touches: the conne
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from raindrop_logging.workshop.signal_store import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import sqlite3
 
 PROPERTY: Final = "property."
 GROUPINGS: Final = {"day": "substr(e.happened_at, 1, 10)", "model": "e.model", "event": "e.event"}
 
-# The value as filters name it: a text as it is, anything else as JSON.
-_PROPERTY_VALUE: Final = """(SELECT CASE WHEN j.type IN ('true', 'false', 'null') THEN j.type
-    ELSE CAST(j.value AS TEXT) END FROM json_each(e.properties) AS j WHERE j.key = :key)"""
-_STEPS_BETWEEN_LOOKS: Final = 10_000
-"""Instructions of SQLite's machine between two looks at the clock: about a millisecond."""
+# The value as filters name it; an event without the property, or with a very long value, has none.
+_PROPERTY_VALUE: Final = "(SELECT p.value FROM event_props AS p WHERE p.rid = e.rid AND p.key = :key)"
 
 
 def grouping(by: str) -> tuple[str, dict[str, str]]:
@@ -68,22 +62,3 @@ def rates(
     if by == "day":
         return tuple(sorted(found, key=lambda rate: rate.value or "")[-top:])
     return tuple(sorted(found, key=lambda rate: (-rate.events, rate.value or ""))[:top])
-
-
-@contextmanager
-def within_seconds(db: sqlite3.Connection, seconds: float) -> Generator[None]:
-    """Stop what the connection is asked in here when the time is up.
-
-    Raises:
-        TimeoutError: it was.
-    """
-    end = time.monotonic() + seconds
-    db.set_progress_handler(lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise TimeoutError(f"there was no answer within {seconds:g} s: ask for less time") from None
-    finally:
-        db.set_progress_handler(None, 0)

@@ -7,6 +7,7 @@ crash of the process (a power cut may take the last moments).
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,9 @@ from raindrop_logging.workshop.store import MEMORY, StoreError
 
 BUSY_SECONDS: Final = 10.0
 """How long one process waits for another that writes the same file."""
+BUSY_STEP: Final = 0.02
+CACHE_KIB: Final = 16_384
+"""Pages of the file that each connection may keep in memory."""
 
 TABLES: Final = """
 CREATE TABLE events (
@@ -121,6 +125,8 @@ def connect(location: Path | str) -> sqlite3.Connection:
     """One connection, in autocommit, usable from any one thread at a time."""
     db = sqlite3.connect(location, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    db.execute("PRAGMA temp_store = MEMORY")
     return db
 
 
@@ -140,7 +146,8 @@ def prepare(location: Path | str) -> sqlite3.Connection:
 
 def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heard by a new file only
+        _use_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("BEGIN IMMEDIATE")  # of two processes that start at once, one makes the tables
         _create(db)
@@ -151,6 +158,20 @@ def _ready(db: sqlite3.Connection, location: Path | str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Of two processes that make one new file at once, SQLite makes one fail here without waiting."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(BUSY_STEP)
+        else:
+            return
 
 
 def _create(db: sqlite3.Connection) -> None:

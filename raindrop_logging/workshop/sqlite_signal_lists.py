@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from raindrop_logging.workshop.cursors import cursor_of, position_of
+from raindrop_logging.workshop import sqlite_cursors
 from raindrop_logging.workshop.signal_store import EventSignal, Hit, HitPage, SignalInfo
 from raindrop_logging.workshop.sqlite_judging import as_rule
 from raindrop_logging.workshop.sqlite_rows import as_dated_event
@@ -84,7 +84,7 @@ def has_signal(db: sqlite3.Connection, signal_id: str, event_id: str) -> bool:
 
 def hit_page(db: sqlite3.Connection, signal_id: str, limit: int, cursor: str | None) -> HitPage:
     """See `SignalStore.hits`."""
-    happened_at, rid = position_of(cursor) if cursor else ("~", 0)
+    happened_at, rid = sqlite_cursors.moment(cursor, sqlite_cursors.NEWEST)
     hits = _SENT_HITS if signal_id.startswith(INSTRUMENTED) else _RULE_HITS
     rows = db.execute(
         f"SELECT e.*, h.found_at, h.place, h.matched, m.wrong FROM ({hits}) AS h"  # noqa: S608 - this module's own
@@ -100,7 +100,7 @@ def hit_page(db: sqlite3.Connection, signal_id: str, limit: int, cursor: str | N
         },
     ).fetchall()
     shown = rows[:limit]
-    more = cursor_of(shown[-1]["happened_at"], shown[-1]["rid"]) if len(rows) > limit else None
+    more = sqlite_cursors.written((shown[-1]["happened_at"], shown[-1]["rid"])) if len(rows) > limit else None
     return HitPage(hits=tuple(_hit(row) for row in shown), next_cursor=more)
 
 

@@ -74,6 +74,26 @@ _STATEMENTS: Final = (
 )
 
 
+_RIGHT: Final = "NOT EXISTS (SELECT 1 FROM signal_marks AS m WHERE m.signal_id = {} AND m.event_id = {} AND m.wrong)"
+
+
+def given(event: str, test: str) -> str:
+    """Whether an event has a signal: what `event_signals` says, in the form that is quick for one event at a time.
+
+    Args:
+        event: the expression for the event's id.
+        test: a condition on ``s.name`` and ``s.sentiment``, beginning with AND; or nothing.
+    """
+    sent_right = _RIGHT.format(f"'{INSTRUMENTED}' || s.name", "s.event_id")
+    found_right = _RIGHT.format("h.signal_id", "h.event_id")
+    return (
+        f"(EXISTS (SELECT 1 FROM signals AS s WHERE s.event_id = {event} AND {sent_right}{test})"  # noqa: S608
+        " OR EXISTS (SELECT 1 FROM signal_hits AS h CROSS JOIN signal_rules AS s"
+        " ON s.signal_id = h.signal_id AND s.version = h.version AND s.enabled"
+        f" WHERE h.event_id = {event} AND {found_right}{test}))"
+    )
+
+
 def add_tables(db: sqlite3.Connection) -> None:
     """Make this version of the one before it; stored events are judged afterwards, in the background."""
     for statement in _STATEMENTS:

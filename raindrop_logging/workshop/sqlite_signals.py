@@ -19,8 +19,9 @@ from raindrop_logging.workshop.signal_store import (
     Rate,
     SignalInfo,
 )
+from raindrop_logging.workshop.sqlite_deadline import OutOfTimeError, within
 from raindrop_logging.workshop.sqlite_preview import Scan
-from raindrop_logging.workshop.sqlite_rates import grouping, rates, within_seconds
+from raindrop_logging.workshop.sqlite_rates import grouping, rates
 from raindrop_logging.workshop.sqlite_signal_lists import hit_page, information, of_event, query_of
 from raindrop_logging.workshop.sqlite_signal_writes import change, create, delete, mark, unmark
 
@@ -112,5 +113,8 @@ class SqliteSignals:
         """See `SignalStore.rates`."""
         grouping(by)
         hits, known = query_of(signal_id)
-        with self._read() as db, within_seconds(db, seconds):
-            return rates(db, hits, known, by, since=since, until=until, top=top)
+        try:
+            with self._read() as db, within(db, seconds):
+                return rates(db, hits, known, by, since=since, until=until, top=top)
+        except OutOfTimeError:
+            raise TimeoutError(f"there was no answer within {seconds:g} s: ask for less time") from None

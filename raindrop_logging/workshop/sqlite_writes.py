@@ -13,6 +13,7 @@ import msgspec
 from raindrop_logging.workshop import handoffs, times
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, Signal, Span, User
+from raindrop_logging.workshop.sqlite_index import file_properties
 from raindrop_logging.workshop.sqlite_judging import Written
 from raindrop_logging.workshop.sqlite_rows import as_event
 
@@ -36,7 +37,11 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
     )
 
 
-_EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS)
+_EVENT_NAMES: Final = ("event_id", "received_at", *_EVENT_COLUMNS)
+_EVENT_INSERT: Final = f"INSERT INTO events ({', '.join(_EVENT_NAMES)}) VALUES ({', '.join('?' * len(_EVENT_NAMES))})"  # noqa: S608
+_EVENT_UPDATE: Final = (
+    f"UPDATE events SET {', '.join(f'{name} = ?' for name in _EVENT_COLUMNS)} WHERE event_id = ? RETURNING rid"  # noqa: S608
+)
 _SPAN_UPSERT: Final = _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
     "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
 )
@@ -148,7 +153,11 @@ class BatchWriter:
 
     def _save(self, event: Event, known: Event | None) -> None:
         values = tuple(_column(getattr(event, name)) for name in _EVENT_COLUMNS)
-        self._db.execute(_EVENT_UPSERT, (event.event_id, self._now, *values))
+        if known:
+            [(rid,)] = self._db.execute(_EVENT_UPDATE, (*values, event.event_id)).fetchall()
+        else:
+            rid = self._db.execute(_EVENT_INSERT, (event.event_id, self._now, *values)).lastrowid or 0
+        file_properties(self._db, rid, event.properties, known.properties if known else {})
         self._changed[event.event_id] = None
         self.written.saved(event, known)
 

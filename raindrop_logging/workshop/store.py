@@ -6,12 +6,29 @@ One implementation exists (`sqlite_store`); another engine takes its place by fi
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from raindrop_logging.errors import RaindropLoggingError
+from raindrop_logging.workshop.answers import (
+    FACETS,
+    Conversation,
+    Facet,
+    FailingTool,
+    Measure,
+    Pruned,
+    SavedFilter,
+    Slice,
+    Step,
+    Timeline,
+    ToolError,
+    Trace,
+)
+from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.handoffs import Link, State, Subagent
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, Span
 
@@ -21,6 +38,13 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.signal_store import SignalStore
 
 MEMORY: Final = ":memory:"
+
+ALL: Final = EventFilter()
+"""Lets every event through."""
+
+FACET_SECONDS: Final = 0.4
+TIMELINE_SECONDS: Final = 2.0
+"""How long such a question may take before it answers with what it has, marked partial."""
 
 NAME: Final = "raindrop-logging workshop"
 """What `/api/health` answers as `name`, so that a second start recognises the first."""
@@ -83,7 +107,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Thread-safe. Reads block for milliseconds and belong off the event loop; `append` never blocks."""
+    """Thread-safe. Reads block for milliseconds and belong off the event loop; what answers a future never blocks.
+
+    A cursor leads to what follows in the same list with the same filter, whatever arrives meanwhile. One that this
+    list did not make is a `ValueError`.
+    """
 
     @property
     def location(self) -> str:
@@ -107,16 +135,120 @@ class Store(Protocol):
         """An event by its id, or by the id of a trace that is its own."""
         ...
 
-    def events(self, limit: int, cursor: str | None = None) -> Page:
+    def events(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Page:
         """Newest first.
 
         Raises:
-            ValueError: the cursor was not made by this store.
+            ValueError: the cursor was not made by this list.
         """
         ...
 
     def summaries(self, event_ids: tuple[str, ...]) -> tuple[Summary, ...]:
         """The named events that exist, in the order named."""
+        ...
+
+    def facets(
+        self, where: EventFilter = ALL, names: tuple[str, ...] = FACETS, top: int = 10, seconds: float = FACET_SECONDS
+    ) -> tuple[Facet, ...]:
+        """How many of the events that pass have which value, for each name, in the order named.
+
+        Args:
+            where: the filter.
+            names: of `FACETS`, or ``property.KEY`` for one property.
+            top: how many values of each, and how many keys of properties.
+            seconds: when to stop counting all; what is not whole by then is counted over the newest events only.
+
+        Raises:
+            ValueError: no such name.
+        """
+        ...
+
+    def timeseries(
+        self,
+        where: EventFilter = ALL,
+        *,
+        by: Step = "day",
+        measure: Measure = "events",
+        split: str | None = None,
+        signal: str | None = None,
+        top: int = 10,
+        seconds: float = TIMELINE_SECONDS,
+    ) -> Timeline:
+        """A measure of the events that pass, over time, at most the newest 1,000 buckets.
+
+        Args:
+            where: the filter; without `until` it ends with the present.
+            by: the width of a bucket.
+            measure: what is counted.
+            split: one line for each value of this (`SPLITS` or ``property.KEY``), the `top` greatest.
+            signal: for the measure ``signals``: only this one.
+            top: how many lines.
+            seconds: when to give up, which marks the answer `partial`.
+
+        Raises:
+            ValueError: no such step, measure or split.
+        """
+        ...
+
+    def conversations(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[Conversation]:
+        """Those with a turn that passes, the one with the newest such turn first."""
+        ...
+
+    def conversation(self, convo_id: str) -> Conversation | None:
+        """One conversation as the list has it."""
+        ...
+
+    def turns(self, convo_id: str, limit: int, cursor: str | None = None) -> Slice[Summary]:
+        """The events of a conversation in the order they happened, oldest first."""
+        ...
+
+    def users(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[Person]:
+        """Those with an event that passes, newest such event first; unfiltered also those who were only identified."""
+        ...
+
+    def traces(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[Trace]:
+        """Traces that no event owns, newest first.
+
+        Raises:
+            ValueError: the filter holds what such a trace cannot have; it knows `since`, `until`, `tool` and `error`.
+        """
+        ...
+
+    def failing_tools(self, where: EventFilter = ALL, top: int = 50) -> tuple[FailingTool, ...]:
+        """Tools of which calls failed, most failures first; the filter as for `tool_errors`."""
+        ...
+
+    def tool_errors(self, limit: int, cursor: str | None = None, where: EventFilter = ALL) -> Slice[ToolError]:
+        """Tool calls that failed, newest first.
+
+        `tool`, `since` and `until` are asked of the call itself, all else of its event; a call without an event
+        passes only when nothing else is asked.
+        """
+        ...
+
+    def scan(self, where: EventFilter = ALL) -> Iterator[Story]:
+        """Every event that passes with all that hangs on it, oldest first, a few in memory at a time."""
+        ...
+
+    def saved_filters(self) -> tuple[SavedFilter, ...]:
+        """By name."""
+        ...
+
+    def save_filter(self, saved: SavedFilter) -> Future[None]:
+        """Keep it, in place of one of the same name."""
+        ...
+
+    def delete_filter(self, name: str) -> Future[bool]:
+        """Forget it; False when there was none."""
+        ...
+
+    def prune(self, keep: timedelta | None = None, max_bytes: int | None = None) -> Pruned:
+        """Delete the oldest events, each whole, in small steps between which others write; blocks until it is done.
+
+        Args:
+            keep: events that happened longer ago go, and what has no event and is as old.
+            max_bytes: the oldest go until the data takes no more than this.
+        """
         ...
 
     def user(self, user_id: str) -> Person | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def from_wire(value: str | float) -> str:
@@ -43,6 +43,22 @@ def from_datetime(moment: datetime) -> str:
 def now() -> str:
     """This moment."""
     return from_datetime(datetime.now(UTC))
+
+
+def ago(duration: timedelta) -> str:
+    """The moment so long before this one; what no calendar holds is the first one it does."""
+    try:
+        return from_datetime(datetime.now(UTC) - duration)
+    except OverflowError:
+        return from_datetime(datetime.min)  # noqa: DTZ901 - it means UTC here
+
+
+def just_before(text: str) -> str:
+    """A microsecond before a text of this module; the first moment of all is its own."""
+    try:
+        return from_datetime(datetime.fromisoformat(text) - timedelta(microseconds=1))
+    except OverflowError:
+        return text
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:

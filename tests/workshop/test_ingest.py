@@ -58,6 +58,7 @@ def test_complete_event(client: httpx.Client, body: Any) -> None:
         "feature_flags": {"fast": "on"},
         "timestamp": "2026-05-07T19:00:00.000000Z",
         "is_pending": False,
+        "project_id": None,
         "signals": [],
         "spans": [],
         "subagents": [],

@@ -1,0 +1,68 @@
+"""Where a list goes on: the last row's place in it, as an opaque text.
+
+In: a place.  Out: a cursor, and back.  Touches: nothing.
+A place is what the list is ordered by, so that rows which come or go elsewhere move nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final, TypeVar
+
+import msgspec
+
+Moment = tuple[str, int]
+"""A time, and the row's number among those of the same time."""
+
+SpanPlace = tuple[str, str, str]
+"""A span's start ('' when unknown), its trace's id and its own."""
+
+_ROWS: Final = 2**62
+"""Beyond every row's number, and within what SQLite can hold."""
+
+NEWEST: Final[Moment] = ("~", 0)
+LATEST_SPAN: Final[SpanPlace] = ("~", "", "")
+"""Before the first row of a list that begins with the newest."""
+
+OLDEST: Final[Moment] = ("", 0)
+"""Before the first row of a list that begins with the oldest."""
+
+_Place = TypeVar("_Place")
+
+
+def written(place: tuple[str | int, ...]) -> str:
+    """The cursor of a place."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode("ascii").rstrip("=")
+
+
+def moment(cursor: str | None, start: Moment) -> Moment:
+    """The moment a cursor means, or where the list starts.
+
+    Raises:
+        ValueError: no list of events made it.
+    """
+    at, number = _read(cursor, tuple[str, int]) if cursor else start
+    if not -_ROWS < number < _ROWS:
+        raise _wrong(str(cursor))
+    return at, number
+
+
+def span_place(cursor: str | None) -> SpanPlace:
+    """The span a cursor means, or the start of the list.
+
+    Raises:
+        ValueError: no list of spans made it.
+    """
+    return _read(cursor, tuple[str, str, str]) if cursor else LATEST_SPAN
+
+
+def _read(cursor: str, kind: type[_Place]) -> _Place:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=kind)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        raise _wrong(cursor) from None
+
+
+def _wrong(cursor: str) -> ValueError:
+    return ValueError(f"{cursor[:64]!r} is not a cursor of this list")

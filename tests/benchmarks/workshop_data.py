@@ -1,0 +1,114 @@
+"""Events to fill a Workshop with: generated ones, always the same, and real conversations from a file of JSON lines."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from raindrop_logging.workshop.records import Batch, Event, Signal, Span, User
+from raindrop_logging.workshop.times import from_wire
+
+FIRST = 1_767_225_600_000
+"""2026-01-01, in milliseconds."""
+EVERY = 20_000
+"""Milliseconds from one event to the next: 200,000 are 46 days."""
+MODELS = ("gpt-4o", "gpt-4o-mini", "claude-sonnet-4", "gemini-2.5-pro", "llama-3-70b")
+NAMES = ("support_chat", "search", "plan", "summary", "onboarding")
+TOOLS = ("search_docs", "read_file", "send_mail", "run_query")
+SIGNALS = ("thumbs_up", "frustration", "refusal")
+REGIONS = ("eu", "us", "ap")
+_TEXT = """parcel carrier address refund invoice delay Lyon warehouse order account password reset limit budget answer
+why where when change cancel ticket status update please thanks again wrong broken slow quick done"""
+_WORDS = _TEXT.split()
+
+
+def batches(count: int, size: int = 100, start: int = 0, *, spans: bool = True) -> Iterator[Batch]:
+    """`count` events in batches of `size`: about 1 KB of text each; with spans also two spans and 0.3 signals."""
+    for first in range(start, start + count, size):
+        numbers = range(first, min(first + size, start + count))
+        yield Batch(
+            events=tuple(event(number) for number in numbers),
+            spans=tuple(span for number in numbers for span in _spans(number)) if spans else (),
+            signals=tuple(_signal(number) for number in numbers if number % 10 < 3) if spans else (),
+            users=(User(user_id=_user(first), traits={"plan": "pro", "name": f"User {first}"}),) if spans else (),
+        )
+
+
+def event(number: int) -> Event:
+    """One event; one in a thousand has a rare model, one in 500 a rare property."""
+    dice = random.Random(number)  # noqa: S311 - the same data every time
+    properties = {
+        "tenant": f"t{dice.randrange(40)}",
+        "latency_ms": dice.randrange(4000),
+        "region": dice.choice(REGIONS),
+    }
+    return Event(
+        event_id=f"{number:032x}",
+        user_id=_user(number),
+        event=dice.choice(NAMES),
+        model="rare-model" if number % 1000 == 7 else dice.choice(MODELS),
+        input=" ".join(dice.choices(_WORDS, k=30)),
+        output=" ".join(dice.choices(_WORDS, k=120)),
+        convo_id=f"convo-{number // 6}",
+        properties={**properties, "build": "canary"} if number % 500 == 3 else properties,
+        attachments=({"type": "text", "value": "note"},) if number % 20 == 0 else (),
+        timestamp=_time(number),
+        is_pending=number % 200 == 0,
+        project_id=f"project-{number % 3}",
+    )
+
+
+def conversations(path: Path) -> Iterator[Batch]:
+    """Real conversations, one JSON object of `conversation`, `turn`, `model`, `input` and `output` a line."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        said = json.loads(line)
+        yield Batch(
+            events=(
+                Event(
+                    event_id=f"real-{number}",
+                    user_id=f"reader-{number % 50}",
+                    event="conversation",
+                    model=said["model"],
+                    input=said["input"],
+                    output=said["output"],
+                    convo_id=said["conversation"],
+                    properties={"source": said["source"], "turn": said["turn"]},
+                    timestamp=_time(number * 100),
+                ),
+            )
+        )
+
+
+def _spans(number: int) -> Iterator[Span]:
+    about = Event(event_id=f"{number:032x}", is_pending=True)
+    for place, kind in enumerate(("llm", "tool")):
+        failed = kind == "tool" and number % 25 == 0
+        yield Span(
+            trace_id=f"{number + 1:032x}",
+            span_id=f"{2 * number + place + 1:016x}",
+            name=TOOLS[number % 4] if kind == "tool" else "chat",
+            kind=kind,
+            status="error" if failed else "ok",
+            error="timed out" if failed else None,
+            input="{}",
+            output="ok",
+            start_time=_time(number),
+            end_time=_time(number),
+            attributes={"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": number % 900},
+            about=about,
+        )
+
+
+def _signal(number: int) -> Signal:
+    sentiment = "POSITIVE" if number % 3 == 0 else "NEGATIVE"
+    return Signal(event_id=f"{number:032x}", name=SIGNALS[number % 3], sentiment=sentiment, timestamp=_time(number))
+
+
+def _user(number: int) -> str:
+    return f"user-{number * 7919 % 20_000}"
+
+
+def _time(number: int) -> str:
+    return from_wire(FIRST + EVERY * number)
