@@ -409,3 +409,21 @@ def test_what_stood_for_a_trace_leaves_no_hit_behind(store: Store) -> None:
     store.append(Batch(of_traces=(turn("t", "apple", is_pending=True),))).result()
     write(store, Event(event_id="a", properties={"trace_id": "t"}))
     assert hit(store, signal_id) == ["a"]
+
+
+def test_old_hits_are_swept_away_in_steps(tmp_path: Path) -> None:
+    """Those of a deleted rule and of an earlier version take no room for long."""
+    path = tmp_path / "w.db"
+    store = open_store(path)
+    kept, gone = store.signals.create(draft()).result(), store.signals.create(draft("gone")).result()
+    write(store, *(turn(str(number), "apple") for number in range(2 * STEP_EVENTS + 1)))
+    store.signals.delete(gone).result()
+    store.signals.change(kept, draft(on="input", keywords=("pear",))).result()
+    settle(store)
+    for _ in range(10):
+        store.append(Batch()).result()
+    store.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM signal_hits").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM signal_rules WHERE version = 0 OR sweeping").fetchone() == (0,)
+    db.close()
