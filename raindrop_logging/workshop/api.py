@@ -103,7 +103,9 @@ class Api:
     async def _event(self, request: Request) -> Response:
         event_id = request.path_params["event_id"]
         story = await run_in_threadpool(self._store.event, event_id)
-        return answer(story_told(found(story, f"no event {event_id!r}")))
+        known = found(story, f"no event {event_id!r}")
+        rules = await run_in_threadpool(self._store.signals.of_event, known.event.event_id)
+        return answer(story_told(known, rules))
 
     async def _user(self, request: Request) -> Response:
         user_id = request.path_params["user_id"]

@@ -15,12 +15,14 @@ from raindrop_logging.workshop.api import Api, answer
 from raindrop_logging.workshop.api_lists import Lists
 from raindrop_logging.workshop.api_saved import SavedFilters
 from raindrop_logging.workshop.api_search import Search
+from raindrop_logging.workshop.api_signals import Signals, refusal
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.limits import DEFAULT, Intake
 from raindrop_logging.workshop.pages import Pages
 from raindrop_logging.workshop.receiver import Receiver
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.route_table import Row, routes
+from raindrop_logging.workshop.signal_rules import SignalError
 from raindrop_logging.workshop.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),
+            SignalError: _answering(lambda error: _refused(refusal(error))),
             StoreError: _answering(_not_stored),
             HTTPException: _answering(_http_error),
         },
@@ -59,6 +62,7 @@ def described(store: Store, feed: LiveFeed, intake: Intake, own_version: str) ->
         *Lists(store).rows(),
         *SavedFilters(store, intake).rows(),
         *Search(store).rows(),
+        *Signals(store, intake).rows(),
         *api.rows(),
     ]
     return [*rows, openapi.row(rows, own_version)]

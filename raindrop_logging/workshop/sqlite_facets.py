@@ -53,7 +53,7 @@ _COUNTING: Final = {
            for name in COLUMNS},
         "tool": """SELECT name AS value, count(*) AS n FROM (SELECT DISTINCT name, event_id FROM spans
             WHERE kind = 'tool' AND event_id IS NOT NULL) GROUP BY 1""",
-        "signal": """SELECT name AS value, count(*) AS n FROM (SELECT DISTINCT name, event_id FROM signals) AS s
+        "signal": """SELECT name AS value, count(*) AS n FROM (SELECT DISTINCT name, event_id FROM event_signals) AS s
             WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.event_id = s.event_id) GROUP BY 1""",
         "properties": "SELECT key, value, count(*) AS n FROM event_props GROUP BY 1, 2",
         PROPERTY: "SELECT value, count(*) AS n FROM event_props WHERE key = :key GROUP BY 1",
@@ -64,7 +64,7 @@ _COUNTING: Final = {
         "tool": """SELECT s.name AS value, count(DISTINCT s.event_id) AS n FROM {chosen}
             CROSS JOIN spans AS s ON s.event_id = c.event_id WHERE s.kind = 'tool' GROUP BY 1""",
         "signal": """SELECT s.name AS value, count(DISTINCT s.event_id) AS n FROM {chosen}
-            CROSS JOIN signals AS s ON s.event_id = c.event_id GROUP BY 1""",
+            CROSS JOIN event_signals AS s ON s.event_id = c.event_id GROUP BY 1""",
         "properties": """SELECT p.key, p.value, count(*) AS n FROM {chosen}
             CROSS JOIN event_props AS p ON p.rid = c.rid GROUP BY 1, 2""",
         PROPERTY: """SELECT p.value, count(*) AS n FROM {chosen}

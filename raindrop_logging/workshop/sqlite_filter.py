@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from raindrop_logging.workshop.sqlite_index import MAX_VALUE_CHARS
+from raindrop_logging.workshop.sqlite_signal_tables import given
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,7 @@ FAILED: Final = """EXISTS (
 """Some span of the event failed; the index is small, as it holds no others."""
 
 _OF_SPANS: Final = "SELECT e.rid FROM spans AS s CROSS JOIN events AS e ON e.event_id = s.event_id WHERE"
-_OF_SIGNALS: Final = "SELECT e.rid FROM signals AS s CROSS JOIN events AS e ON e.event_id = s.event_id WHERE"
+_OF_SIGNALS: Final = "SELECT e.rid FROM event_signals AS s CROSS JOIN events AS e ON e.event_id = s.event_id WHERE"
 
 
 class Condition(NamedTuple):
@@ -94,9 +95,10 @@ def _conditions(where: EventFilter, arguments: dict[str, Any]) -> Iterator[Condi
             among = _bound(arguments, column, values)
             yield Condition(f"{{e}}.{column} IN ({among})", f"SELECT rid FROM events WHERE {column} IN ({among})")  # noqa: S608
     if where.tool:
-        yield _of_others("spans", _OF_SPANS, f"s.kind = 'tool' AND s.name IN ({_bound(arguments, 'tool', where.tool)})")
+        yield _of_spans(f"s.kind = 'tool' AND s.name IN ({_bound(arguments, 'tool', where.tool)})")
     if where.signal:
-        yield _of_others("signals", _OF_SIGNALS, f"s.name IN ({_bound(arguments, 'signal', where.signal)})")
+        test = f"s.name IN ({_bound(arguments, 'signal', where.signal)})"
+        yield Condition(given("{e}.event_id", f" AND {test}"), f"{_OF_SIGNALS} {test}")
     yield from _properties(where, arguments)
     yield from _switches(where)
 
@@ -120,9 +122,9 @@ def _switches(where: EventFilter) -> Iterator[Condition]:
             yield Condition(f"{{e}}.{column} = {value:d}", rids)
 
 
-def _of_others(table: str, rids: str, test: str) -> Condition:
-    exists = f"EXISTS (SELECT 1 FROM {table} AS s WHERE s.event_id = {{e}}.event_id AND {test})"  # noqa: S608
-    return Condition(exists, f"{rids} {test}")
+def _of_spans(test: str) -> Condition:
+    exists = f"EXISTS (SELECT 1 FROM spans AS s WHERE s.event_id = {{e}}.event_id AND {test})"  # noqa: S608
+    return Condition(exists, f"{_OF_SPANS} {test}")
 
 
 def _properties(where: EventFilter, arguments: dict[str, Any]) -> Iterator[Condition]:

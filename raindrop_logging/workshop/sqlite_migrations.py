@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raindrop_logging.workshop import sqlite_index, sqlite_search_index
+from raindrop_logging.workshop import sqlite_index, sqlite_search_index, sqlite_signal_tables
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,7 @@ FIRST_VERSION: Final = 1
 MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     2: sqlite_index.add_tables,
     3: sqlite_search_index.add_tables,
+    4: sqlite_signal_tables.add_tables,
 }
 """What makes each version of the one before it."""
 

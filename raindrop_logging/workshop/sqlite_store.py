@@ -5,6 +5,7 @@ In: batches and questions, from any thread.  Out: futures and values.  Touches: 
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 from collections.abc import Iterator
@@ -29,8 +30,13 @@ from raindrop_logging.workshop import (
     times,
 )
 from raindrop_logging.workshop.answers import FACETS, Pruned
+from raindrop_logging.workshop.signal_store import SignalStore
+from raindrop_logging.workshop.sqlite_backfill import Backfill
+from raindrop_logging.workshop.sqlite_judging import Judging
 from raindrop_logging.workshop.sqlite_schema import connect, prepare
-from raindrop_logging.workshop.sqlite_writer import Writer
+from raindrop_logging.workshop.sqlite_signal_writes import keep_defaults
+from raindrop_logging.workshop.sqlite_signals import SqliteSignals
+from raindrop_logging.workshop.sqlite_writer import Writer, attempt
 from raindrop_logging.workshop.sqlite_writes import BatchWriter
 from raindrop_logging.workshop.store import ALL, FACET_SECONDS, TIMELINE_SECONDS, Counts, StoreError, Upkeep
 
@@ -54,6 +60,8 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.records import Batch, Span
     from raindrop_logging.workshop.search import Found, Question
     from raindrop_logging.workshop.store import Page, Person, Story, Summary
+
+_log: Final = logging.getLogger("raindrop_logging")
 
 READERS: Final = 4
 SCANNED: Final = 50
@@ -85,11 +93,23 @@ class SqliteStore:
             for _ in range(READERS):
                 self._readers.put(connect(location))
         self._writers.put(writing)
-        self._writer = Writer(partial(_borrowed, self._writers), sqlite_search_index.fill)
+        self._writer = Writer(partial(_borrowed, self._writers), (sqlite_search_index.fill, Backfill()))
+        self._judging = Judging()
+        self._signals = SqliteSignals(self._reading, self._writer.submit)
+        try:
+            self._writer.submit(keep_defaults).result()
+        except StoreError:
+            self.close()
+            raise
+
+    @property
+    def signals(self) -> SignalStore:
+        """See `Store.signals`."""
+        return self._signals
 
     def append(self, batch: Batch) -> Future[tuple[str, ...]]:
         """See `Store.append`."""
-        return self._writer.submit(lambda db: BatchWriter(db).write(batch))
+        return self._writer.submit(lambda db: self._keep(db, batch))
 
     def event(self, event_id: str) -> Story | None:
         """See `Store.event`."""
@@ -223,6 +243,15 @@ class SqliteStore:
             _close(self._readers)
         _close(self._writers)
         self._readers.put(None)
+
+    def _keep(self, db: sqlite3.Connection, batch: Batch) -> tuple[str, ...]:
+        writer = BatchWriter(db)
+        changed = writer.write(batch)
+        # Whatever goes wrong in judging, what was sent is kept.
+        judged = attempt(db, lambda db: self._judging.judge(db, writer.written))
+        if isinstance(judged, Exception):
+            _log.warning("events were stored without being asked for rule signals: %r", judged)
+        return changed
 
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         return _borrowed(self._readers)

@@ -16,6 +16,7 @@ from raindrop_logging.workshop.buckets import between
 from raindrop_logging.workshop.event_filter import PROPERTY
 from raindrop_logging.workshop.sqlite_deadline import OutOfTimeError, within
 from raindrop_logging.workshop.sqlite_filter import COLUMNS, FAILED, Selection, select
+from raindrop_logging.workshop.sqlite_signal_tables import given
 
 if TYPE_CHECKING:
     from raindrop_logging.workshop.event_filter import EventFilter
@@ -32,7 +33,7 @@ _BUCKETS: Final[dict[Step, str]] = {
 _ENDING: Final = "0001-01-01T00:00:00.000000Z"
 
 _EVENT: Final = "e.rid"
-_GIVEN: Final = "EXISTS (SELECT 1 FROM signals AS s WHERE s.event_id = e.event_id{})"
+_GIVEN: Final = given("e.event_id", "{0}")
 
 _MEASURES: Final[dict[Measure, str]] = {
     "events": _EVENT,
@@ -52,7 +53,7 @@ _MARKED: Final[dict[tuple[Measure, bool], str]] = {
 }
 
 _OTHERS: Final = {
-    "signal": "CROSS JOIN signals AS x ON x.event_id = e.event_id",
+    "signal": "CROSS JOIN event_signals AS x ON x.event_id = e.event_id",
     "tool": "CROSS JOIN spans AS x ON x.event_id = e.event_id AND x.kind = 'tool'",
 }
 

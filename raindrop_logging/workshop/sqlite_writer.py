@@ -8,11 +8,12 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
+from raindrop_logging.workshop.signal_rules import SignalError
 from raindrop_logging.workshop.store import StoreError
 
 GROUP_LIMIT: Final = 200
@@ -21,21 +22,20 @@ GROUP_LIMIT: Final = 200
 _Result = TypeVar("_Result")
 _Work = Callable[[sqlite3.Connection], Any]
 _Job = tuple[_Work, "Future[Any]"]
+Chore = Callable[[sqlite3.Connection], bool]
 
 
 class Writer:
     """Owns the thread; borrows a connection for each group.
 
-    `meanwhile` is what to do when no job waits: a small piece of it, True while there is more.
+    `chores` are what to do while no job waits: each does a small piece in a transaction, True while it has more.
     """
 
     def __init__(
-        self,
-        borrow: Callable[[], AbstractContextManager[sqlite3.Connection]],
-        meanwhile: Callable[[sqlite3.Connection], bool] | None = None,
+        self, borrow: Callable[[], AbstractContextManager[sqlite3.Connection]], chores: Sequence[Chore] = ()
     ) -> None:
         self._borrow = borrow
-        self._meanwhile = meanwhile
+        self._chores = chores
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -43,7 +43,10 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[sqlite3.Connection], _Result]) -> Future[_Result]:
-        """Run this in a transaction; if it raises, nothing of it stays and the future has a `StoreError`."""
+        """Run this in a transaction; if it raises, nothing of it stays and the future has the error.
+
+        That is a `StoreError`, or the `SignalError` that the work raised.
+        """
         done: Future[_Result] = Future()
         with self._closing:
             if self._closed:
@@ -71,12 +74,13 @@ class Writer:
 
     def _use_the_quiet(self) -> None:
         """Piece by piece until a job comes; what fails is left for the next quiet moment."""
-        more = self._meanwhile is not None
-        while more and self._meanwhile and self._jobs.empty():
+        left = list(self._chores)
+        while left and self._jobs.empty():
             piece: Future[bool] = Future()
             with self._borrow() as db:
-                _commit(db, [(self._meanwhile, piece)])
-            more = piece.exception() is None and piece.result()
+                _commit(db, [(left[0], piece)])
+            if piece.exception() is not None or not piece.result():
+                left.pop(0)
 
     def _next_group(self) -> list[_Job] | None:
         """What waits right now, at most `GROUP_LIMIT` jobs; None once closed and empty."""
@@ -99,20 +103,23 @@ def _commit(db: sqlite3.Connection, group: list[_Job]) -> None:
     try:
         db.execute("BEGIN IMMEDIATE")
         for work, done in group:
-            answers.append((done, _attempt(db, work)))
+            answers.append((done, attempt(db, work)))
         db.execute("COMMIT")
     except sqlite3.Error as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
         answers = [(done, error) for _, done in group]
     for done, answer in answers:
-        if isinstance(answer, BaseException):
+        if isinstance(answer, SignalError):
+            done.set_exception(answer)
+        elif isinstance(answer, BaseException):
             done.set_exception(StoreError(f"not stored: {answer}"))
         else:
             done.set_result(answer)
 
 
-def _attempt(db: sqlite3.Connection, work: _Work) -> Any:
+def attempt(db: sqlite3.Connection, work: _Work) -> Any:
+    """What the work answers, or the error it raised; then nothing of it stays."""
     db.execute("SAVEPOINT job")
     try:
         result = work(db)

@@ -15,6 +15,7 @@ from raindrop_logging.workshop.live_steps import UNNAMED
 from raindrop_logging.workshop.merging import merge
 from raindrop_logging.workshop.records import SCALARS, Batch, Event, Json, LiveStep, Signal, Span, User
 from raindrop_logging.workshop.sqlite_index import file_properties
+from raindrop_logging.workshop.sqlite_judging import Written
 from raindrop_logging.workshop.sqlite_rows import as_event
 from raindrop_logging.workshop.sqlite_schema import TOLD_LIVE
 
@@ -77,6 +78,7 @@ class BatchWriter:
         self._db = db
         self._now = times.now()
         self._changed: dict[str, None] = {}
+        self.written = Written()
 
     def write(self, batch: Batch) -> tuple[str, ...]:
         """All of the batch; spans first, so that an event known only by its trace finds its owner."""
@@ -140,6 +142,7 @@ class BatchWriter:
     def _touch(self, trace_id: str) -> None:
         for row in self._db.execute("SELECT event_id FROM traces WHERE trace_id = ?", (trace_id,)):
             self._changed[row["event_id"]] = None
+            self.written.traced.add(row["event_id"])
 
     def _link(self, trace_id: str, event_id: str, *, declared: bool) -> None:
         self._db.execute(
@@ -147,6 +150,7 @@ class BatchWriter:
             " ON CONFLICT (trace_id, event_id) DO UPDATE SET declared = max(declared, excluded.declared)",
             (trace_id, event_id, declared),
         )
+        self.written.traced.add(event_id)
         if event_id != trace_id:
             self._adopt(trace_id, event_id)
 
@@ -158,10 +162,12 @@ class BatchWriter:
         known = self._known(event_id)
         renamed = msgspec.structs.replace(orphan, event_id=event_id)
         self._save(merge(renamed, known) if known else renamed, known)
+        self._db.execute("UPDATE OR IGNORE signal_marks SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
         self._db.execute("DELETE FROM events WHERE event_id = ?", (trace_id,))
         self._db.execute("DELETE FROM traces WHERE trace_id = ? AND event_id = ?", (trace_id, trace_id))
         self._db.execute("UPDATE OR IGNORE signals SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
         self._changed.pop(trace_id, None)
+        self.written.gone(trace_id)
 
     def _signal(self, signal: Signal) -> None:
         self._db.execute(
@@ -198,6 +204,7 @@ class BatchWriter:
             rid = self._db.execute(_EVENT_INSERT, (event.event_id, self._now, *values)).lastrowid or 0
         file_properties(self._db, rid, event.properties, known.properties if known else {})
         self._changed[event.event_id] = None
+        self.written.saved(event, known)
 
 
 def _column(value: Any) -> Any:

@@ -36,6 +36,8 @@ from raindrop_logging.workshop.search import Found, Question
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from raindrop_logging.workshop.signal_store import SignalStore
+
 MEMORY: Final = ":memory:"
 
 ALL: Final = EventFilter()
@@ -137,6 +139,11 @@ class Store(Protocol):
         Returns:
             a future that is done once the batch is durable; its result names the events that changed.
         """
+        ...
+
+    @property
+    def signals(self) -> SignalStore:
+        """All that is asked about signals, and what is found by rules."""
         ...
 
     def event(self, event_id: str) -> Story | None:

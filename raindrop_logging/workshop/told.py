@@ -5,6 +5,7 @@ In: what the store answers.  Out: values for JSON.  Touches: nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -12,8 +13,10 @@ import msgspec
 from raindrop_logging.workshop import chat
 from raindrop_logging.workshop.answers import Facet, FailingTool, Measure, SavedFilter, Step, Trace
 from raindrop_logging.workshop.handoffs import State
-from raindrop_logging.workshop.records import Json, LiveStep
+from raindrop_logging.workshop.records import Event, Json, LiveStep, Signal
 from raindrop_logging.workshop.search import Part, Side
+from raindrop_logging.workshop.signal_details import EditPart, comment, edited
+from raindrop_logging.workshop.signal_store import EventSignal
 from raindrop_logging.workshop.store import Story, Summary
 
 PREVIEW_CHARS: Final = 300
@@ -53,6 +56,13 @@ class ToldSignal(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     timestamp: str | None
 
 
+class ToldSentSignal(ToldSignal, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A signal that was sent for an event; `comment` and `edit` are there only when it has them."""
+
+    comment: str | None = None
+    edit: list[EditPart] = []
+
+
 class ToldSpan(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A span; ids are hex."""
 
@@ -87,10 +97,11 @@ class ToldSubagent(ToldLink, kw_only=True, forbid_unknown_fields=True):
 class ToldStory(ToldEvent, kw_only=True, forbid_unknown_fields=True):
     """One event with all that hangs on it."""
 
-    signals: list[ToldSignal]
+    signals: list[ToldSentSignal]
     spans: list[ToldSpan]
     subagents: list[ToldSubagent]
     launched_by: ToldLink | None
+    rule_signals: list[EventSignal]
 
 
 class ListedEvent(ToldEvent, kw_only=True, forbid_unknown_fields=True):
@@ -308,18 +319,24 @@ def told(value: Any, shape: type[_Told]) -> _Told:
     return msgspec.convert(value, shape, from_attributes=True)
 
 
-def story(found: Story) -> ToldStory:
+def story(found: Story, rule_signals: Sequence[EventSignal] = ()) -> ToldStory:
     """One event with its signals, spans and hand-offs."""
     return ToldStory(
         **msgspec.structs.asdict(told(found.event, ToldEvent)),
-        signals=[told(signal, ToldSignal) for signal in found.signals],
+        signals=[_sent(signal, found.event) for signal in found.signals],
         spans=[told(span, ToldSpan) for span in found.spans],
         subagents=[
             ToldSubagent(**msgspec.structs.asdict(told(subagent.link, ToldLink)), state=subagent.state)
             for subagent in found.subagents
         ],
         launched_by=told(found.launched_by, ToldLink) if found.launched_by else None,
+        rule_signals=list(rule_signals),
     )
+
+
+def _sent(signal: Signal, event: Event) -> ToldSentSignal:
+    said = msgspec.structs.asdict(told(signal, ToldSignal))
+    return ToldSentSignal(**said, comment=comment(signal), edit=list(edited(signal, event.output)))
 
 
 def listed(summary: Summary) -> ListedEvent:

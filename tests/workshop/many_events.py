@@ -44,7 +44,12 @@ EVENTS = tuple(event(number) for number in range(COUNT))
 
 
 def signals(number: int) -> tuple[str, ...]:
-    """The names of the signals given to this event."""
+    """The names of the signals this event has: sent ones, and the one that a rule finds."""
+    return (*sent(number), *(("tool_error",) if any(tools(number).values()) else ()))
+
+
+def sent(number: int) -> tuple[str, ...]:
+    """The names of the signals that were sent for this event."""
     return (("often",) if number % 10 else ()) + (("seldom",) if number % 200 == 8 else ())
 
 
@@ -58,7 +63,7 @@ def batch(numbers: range) -> Batch:
     """These events with all that hangs on them."""
     return Batch(
         events=tuple(EVENTS[number] for number in numbers),
-        signals=tuple(Signal(event_id=f"e{number}", name=name) for number in numbers for name in signals(number)),
+        signals=tuple(Signal(event_id=f"e{number}", name=name) for number in numbers for name in sent(number)),
         spans=tuple(
             Span(
                 trace_id=f"{number + 1:032x}",

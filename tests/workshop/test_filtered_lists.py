@@ -29,7 +29,7 @@ FILTERS = st.builds(
     model=st.sampled_from([(), ("m",), ("m-rare",)]),
     project_id=st.sampled_from([(), ("p",)]),
     tool=st.sampled_from([(), ("look",), ("write",), ("look", "write")]),
-    signal=st.sampled_from([(), ("often",), ("seldom",)]),
+    signal=st.sampled_from([(), ("often",), ("seldom",), ("tool_error",), ("tool_error", "seldom")]),
     properties=st.sampled_from(
         [
             (),

@@ -63,6 +63,7 @@ def test_complete_event(client: httpx.Client, body: Any) -> None:
         "spans": [],
         "subagents": [],
         "launched_by": None,
+        "rule_signals": [],
     }
 
 
@@ -142,6 +143,7 @@ def test_signals_wait_for_their_event(client: httpx.Client, *, many: bool) -> No
             "sentiment": "NEGATIVE",
             "properties": {"comment": "bad"},
             "attachment_id": "att-1",
+            "comment": "bad",
             "timestamp": "2026-05-07T17:00:03.500000Z",
         }
     ]

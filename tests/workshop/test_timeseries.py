@@ -82,9 +82,11 @@ def test_people_are_counted_once_in_each_bucket(many: Store) -> None:
 def test_signals_by_name_as_a_share_of_all_events(many: Store) -> None:
     """An event with two signals is in both lines, and each line's rate is of all events."""
     timeline = many.timeseries(END, by="all", measure="signals", split="signal")
-    often, seldom = (sum(name in signals(number) for number in range(COUNT)) for name in ("often", "seldom"))
+    names = ("often", "tool_error", "seldom")
+    often, failed, seldom = (sum(name in signals(number) for number in range(COUNT)) for name in names)
     assert [(line.name, line.counts, line.of) for line in timeline.lines] == [
         ("often", (often,), (COUNT,)),
+        ("tool_error", (failed,), (COUNT,)),
         ("seldom", (seldom,), (COUNT,)),
     ]
     [one] = many.timeseries(END, by="all", measure="signals", signal="seldom").lines

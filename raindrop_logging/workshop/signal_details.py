@@ -1,0 +1,76 @@
+"""What a signal that an SDK sent says beside its name: a user's comment, and what a user changed in an output.
+
+In: a signal, its event's output.  Out: texts.  Touches: nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from raindrop_logging.workshop.records import Signal
+
+MAX_PIECES: Final = 1_500
+"""Words, else lines, that are compared one by one; comparing takes the square of them."""
+
+_WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
+_CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+class EditPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of text that an edit kept, took away or put in."""
+
+    change: Literal["same", "removed", "added"]
+    text: str
+
+
+def comment(signal: Signal) -> str | None:
+    """What the user wrote with the feedback."""
+    said = signal.properties.get("comment")
+    return said if isinstance(said, str) and said else None
+
+
+def edited(signal: Signal, before: str | None) -> tuple[EditPart, ...]:
+    """The parts of an edit in reading order: without the added ones the output, without the removed ones the edit.
+
+    Nothing when the signal holds no edited text. Without an output, all of the text is added.
+    """
+    after = signal.properties.get("after")
+    return difference(before or "", after) if isinstance(after, str) else ()
+
+
+def difference(before: str, after: str) -> tuple[EditPart, ...]:
+    """Word by word; long texts line by line, and very long ones as a whole."""
+    for pieces_of in (_words, _lines):
+        old, new = pieces_of(before), pieces_of(after)
+        if len(old) + len(new) <= 2 * MAX_PIECES:
+            return tuple(_parts(old, new))
+    return tuple(_parts([before], [after]))
+
+
+def _parts(old: Sequence[str], new: Sequence[str]) -> Iterator[EditPart]:
+    for tag, begin, end, new_begin, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield EditPart(change="same", text="".join(old[begin:end]))
+            continue
+        if end > begin:
+            yield EditPart(change="removed", text="".join(old[begin:end]))
+        if new_end > new_begin:
+            yield EditPart(change="added", text="".join(new[new_begin:new_end]))
+
+
+def _words(text: str) -> list[str]:
+    """Words, white space and other characters; of scripts without spaces each character."""
+    return [piece for found in _WORDS.findall(text) for piece in (found if _CJK.search(found) else (found,))]
+
+
+def _lines(text: str) -> list[str]:
+    ends = [0, *(found.end() for found in re.finditer(r"\n", text)), len(text)]
+    return [text[begin:end] for begin, end in pairwise(ends) if end > begin]
