@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was found, with excerpts of both its texts; `ranked` hits come best first, others newest first."""
+    """An event that was found, with excerpts of both its texts."""
 
     event_id: str
     input: tuple[Part, ...]
@@ -51,8 +51,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The hits of one page.
 
     `next_cursor` is None at the end. `partial`: the time was up, or a word is so common that only the newest events
-    with it were ranked. `unindexed` events were not in the index yet; the newest of them were looked through one by
-    one, so of the others nothing is known.
+    with it were ranked, or so many events are `unindexed` that only the newest of them were looked through.
+    `ranked` hits come best first, others the last stored first.
     """
 
     hits: tuple[Hit, ...]

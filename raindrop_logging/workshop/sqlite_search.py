@@ -113,12 +113,13 @@ class _Search:
         behind = [(score, rid) for score, rid in places if (score, -rid) > (place[0], -place[1])]
         best = heapq.nsmallest(self._question.limit + 1, behind, key=lambda found: (found[0], -found[1]))
         shown = best[: self._question.limit]
+        unindexed = waiting(self._db)
         return Found(
             hits=self._hits(rid for _, rid in shown),
             next_cursor=written(shown[-1]) if len(best) > len(shown) else None,
-            partial=partial,
+            partial=partial or unindexed > TAIL_ROWS,
             ranked=True,
-            unindexed=waiting(self._db),
+            unindexed=unindexed,
         )
 
     def newest(self, driver: str | None, place: HitPlace) -> Found:
@@ -138,11 +139,12 @@ class _Search:
         except (OutOfTimeError, TimeoutError):
             partial = True
         more = partial or len(found) > self._question.limit
+        unindexed = waiting(self._db)
         return Found(
             hits=self._hits(found[: self._question.limit]),
             next_cursor=written((0.0, last)) if more else None,
-            partial=partial,
-            unindexed=waiting(self._db),
+            partial=partial or (driver is not None and unindexed > TAIL_ROWS),
+            unindexed=unindexed,
         )
 
     def _scored(self, words: str) -> list[tuple[float, int]]:

@@ -24,14 +24,14 @@ STEP_CHARS: Final = 500_000
 WORDS: Final = "unicode61 remove_diacritics 2 categories ''L* N* Co Mn Mc''"
 """Marks belong to words: without them Hindi would fall apart."""
 
-_LEAVE_WORDS: Final = (
-    "INSERT INTO search_words (search_words, rowid, input, output) VALUES ('delete', old.rid, old.input, old.output)"
-)
-_LEAVE_TRIGRAMS: Final = (
-    "INSERT INTO search_trigrams (search_trigrams, rowid, text)"
-    " VALUES ('delete', old.rid, search_text(old.input, old.output))"
-)
-_QUEUED: Final = "EXISTS (SELECT 1 FROM search_queue WHERE rid = old.rid)"
+# Only what is in the index may leave it. One trigger does it all in order: of two, either may come first.
+_INDEXED: Final = "NOT EXISTS (SELECT 1 FROM search_queue WHERE rid = old.rid)"
+_LEAVE: Final = f"""
+    INSERT INTO search_words (search_words, rowid, input, output)
+        SELECT 'delete', old.rid, old.input, old.output WHERE {_INDEXED};
+    INSERT INTO search_trigrams (search_trigrams, rowid, text)
+        SELECT 'delete', old.rid, search_text(old.input, old.output) WHERE {_INDEXED}
+"""
 
 TABLES: Final = (
     "CREATE TABLE search_queue (rid INTEGER PRIMARY KEY)",
@@ -42,16 +42,12 @@ TABLES: Final = (
     "CREATE TRIGGER search_new AFTER INSERT ON events BEGIN INSERT INTO search_queue VALUES (new.rid); END",
     f"""
     CREATE TRIGGER search_changed AFTER UPDATE OF input, output ON events
-    WHEN (old.input IS NOT new.input OR old.output IS NOT new.output) AND NOT {_QUEUED}
-    BEGIN {_LEAVE_WORDS}; {_LEAVE_TRIGRAMS}; INSERT INTO search_queue VALUES (new.rid); END
+    WHEN old.input IS NOT new.input OR old.output IS NOT new.output
+    BEGIN {_LEAVE}; INSERT OR IGNORE INTO search_queue VALUES (new.rid); END
     """,  # noqa: S608 - own names only
     f"""
-    CREATE TRIGGER search_gone AFTER DELETE ON events WHEN NOT {_QUEUED}
-    BEGIN {_LEAVE_WORDS}; {_LEAVE_TRIGRAMS}; END
-    """,
-    f"""
-    CREATE TRIGGER search_gone_early AFTER DELETE ON events WHEN {_QUEUED}
-    BEGIN DELETE FROM search_queue WHERE rid = old.rid; END
+    CREATE TRIGGER search_gone AFTER DELETE ON events
+    BEGIN {_LEAVE}; DELETE FROM search_queue WHERE rid = old.rid; END
     """,  # noqa: S608
     "INSERT INTO search_queue SELECT rid FROM events",
 )

@@ -12,7 +12,11 @@ import pytest
 from raindrop_logging.workshop import StoreError, open_store
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event
+from raindrop_logging.workshop.search import Question
 from raindrop_logging.workshop.sqlite_migrations import SCHEMA_VERSION
+from raindrop_logging.workshop.sqlite_schema import prepare
+from raindrop_logging.workshop.sqlite_search import find
+from raindrop_logging.workshop.sqlite_search_index import fill, waiting
 from tests.workshop import version_1
 
 if TYPE_CHECKING:
@@ -124,3 +128,21 @@ def test_processes_that_start_at_once_on_one_file(tmp_path: Path, *, made: bool)
         where = EventFilter(properties=(("of", name),))
         assert len(store.events(500, None, where).summaries) == 200
     store.close()
+
+
+def test_what_an_earlier_version_held_is_found(tmp_path: Path) -> None:
+    """Events from before there was a search wait for the index at once, and are found, before it has them and after."""
+    path = tmp_path / "workshop.db"
+    version_1.make(path)
+    db = prepare(path)
+    try:
+        held = db.execute("SELECT count(*) AS n FROM events").fetchone()["n"]
+        assert waiting(db) == held > 0
+        (text,) = db.execute("SELECT input FROM events WHERE input IS NOT NULL LIMIT 1").fetchone()
+        word = text.split()[0]
+        early = {hit.event_id for hit in find(db, Question(text=word)).hits}
+        while fill(db):
+            pass
+        assert {hit.event_id for hit in find(db, Question(text=word)).hits} == early != set()
+    finally:
+        db.close()

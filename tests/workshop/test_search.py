@@ -283,3 +283,41 @@ def test_over_http(client: httpx.Client) -> None:
         assert (refused.status_code, refused.json()["field"]) == (400, field)
     refused = client.get("/api/search", params={"q": "(a", "mode": "regex"})
     assert (refused.status_code, refused.json()["field"]) == (400, "q")
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["say", "index", "forget"]), st.integers(0, 3), st.sampled_from(["aa bb", "cc 数据库", ""])
+    ),
+    max_size=25,
+)
+
+
+@settings(deadline=None)
+@given(_STEPS)
+def test_the_index_is_whole_after_whatever_happens(steps: list[tuple[str, int, str]]) -> None:
+    """Events come, change and go, indexed or not: the index holds what they say and nothing else."""
+    db = prepare(":memory:")
+    says: dict[str, str] = {}
+    try:
+        for step, number, text in steps:
+            name = f"e{number}"
+            if step == "say":
+                BatchWriter(db).write(Batch(events=(Event(event_id=name, input=text),)))
+                says[name] = text
+            elif step == "forget":
+                db.execute("DELETE FROM events WHERE event_id = ?", (name,))
+                says.pop(name, None)
+            else:
+                fill(db, rows=2)
+        while fill(db):
+            pass
+        for sought in ("aa", "cc", "数据库"):
+            hits = {hit.event_id for hit in find(db, Question(text=sought)).hits}
+            assert hits == {name for name, text in says.items() if sought in text}
+        db.execute("INSERT INTO search_words (search_words) VALUES ('integrity-check')")
+        assert db.execute("SELECT count(*) AS n FROM search_words WHERE search_words MATCH 'aa OR cc'").fetchone()[
+            "n"
+        ] == sum(bool(text) for text in says.values())
+    finally:
+        db.close()
