@@ -15,7 +15,7 @@ import msgspec
 from raindrop_logging.workshop.markdown import INLINE_IMAGE
 from raindrop_logging.workshop.records import Json
 
-FRAME_POLICY: Final = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:\">"
+FRAME_POLICY: Final = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:">'
 """Stands before a frame's HTML. The page's own policy holds in it too, and the sandbox forbids all else."""
 
 _LINK: Final = re.compile(r"https?://[^\s\"'<>\\]+", re.IGNORECASE)

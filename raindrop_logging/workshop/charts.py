@@ -1,8 +1,8 @@
 """Charts as shapes: figures in, rectangles and lines out, drawn by the macro of `chart.html`.
 
 In: labels and series.  Out: a `Drawn`.  Touches: nothing.
-Shapes are told by SVG attributes, as the pages' policy forbids style attributes; each carries its figures as a title, and
-the same figures come as a table for who cannot see them.
+Shapes are told by SVG attributes, as the pages' policy forbids style attributes; each carries its figures as a title,
+and the same figures come as a table for who cannot see them.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def bars(name: str, title: str, labels: Sequence[str], series: Sequence[Series],
                     Bar(series=number % COLOURS, x=_r(x), y=_r(y), width=_r(width), height=_r(height), label=said)
                 )
             below += value
-    return _drawn(name, title, labels, series, unit, top, centre=slot / 2, bars=tuple(shapes))
+    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, bars=tuple(shapes))
 
 
 def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str = "") -> Drawn:
@@ -136,10 +136,8 @@ def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series]
                 for at, value in run
             )
             points = " ".join(f"{dot.x:g},{dot.y:g}" for dot in dots)
-            shapes.append(
-                Line(series=number % COLOURS, points=points, dots=dots if len(labels) <= MOST_TABLE else ())
-            )
-    return _drawn(name, title, labels, series, unit, top, centre=slot / 2, lines=tuple(shapes))
+            shapes.append(Line(series=number % COLOURS, points=points, dots=dots if len(labels) <= MOST_TABLE else ()))
+    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, lines=tuple(shapes))
 
 
 def _drawn(
@@ -147,9 +145,9 @@ def _drawn(
     title: str,
     labels: Sequence[str],
     series: Sequence[Series],
+    *,
     unit: str,
     top: float,
-    *,
     centre: float,
     bars: tuple[Bar, ...] = (),
     lines: tuple[Line, ...] = (),
@@ -163,9 +161,7 @@ def _drawn(
         names=tuple(one.name for one in series),
         table=tuple(cells[-MOST_TABLE:]),
         marks=tuple(Mark(_r(_y(top * share, top)), _figure(top * share, unit)) for share in (0.0, 0.5, 1.0)),
-        below=tuple(
-            Mark(_r(LEFT + 2 * centre * at + centre), labels[at]) for at in range(0, len(labels), step)
-        ),
+        below=tuple(Mark(_r(LEFT + 2 * centre * at + centre), labels[at]) for at in range(0, len(labels), step)),
         bars=bars,
         lines=lines,
     )
@@ -179,7 +175,9 @@ def _described(labels: Sequence[str], series: Sequence[Series], unit: str) -> st
     for one in series:
         there = [(value, labels[at]) for at, value in enumerate(one.values) if value is not None]
         most = max(there, default=None, key=lambda pair: pair[0])
-        highest.append(f"{one.name}: none" if most is None else f"{one.name}: at most {_figure(most[0], unit)}, {most[1]}")
+        highest.append(
+            f"{one.name}: none" if most is None else f"{one.name}: at most {_figure(most[0], unit)}, {most[1]}"
+        )
     return f"From {labels[0]} to {labels[-1]}. {'; '.join(highest)}."
 
 

@@ -183,4 +183,3 @@ def _parsed(value: Any) -> Any:
         return msgspec.json.decode(value) if isinstance(value, str) else value
     except (msgspec.DecodeError, RecursionError):
         return None
-

@@ -43,9 +43,7 @@ def _allowed(url: str) -> bool:
     return bool(_LINK.fullmatch(url) or INLINE_IMAGE.fullmatch(url))
 
 
-def _link_open(
-    renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType
-) -> str:
+def _link_open(renderer: RendererHTML, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
     tokens[idx].attrSet("rel", "noopener noreferrer nofollow")
     tokens[idx].attrSet("target", "_blank")
     return str(renderer.renderToken(tokens, idx, options, env))

@@ -30,7 +30,8 @@ def changes(before: str, after: str) -> tuple[Change, ...]:
         return ()
     old, new = _WORD.findall(before), _WORD.findall(after)
     found: list[Change] = []
-    for kind, old_from, old_to, new_from, new_to in difflib.SequenceMatcher(None, old, new, False).get_opcodes():  # noqa: FBT003
+    compared = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for kind, old_from, old_to, new_from, new_to in compared.get_opcodes():
         gone, came = "".join(old[old_from:old_to]), "".join(new[new_from:new_to])
         if kind == "equal":
             found.append(Change(kind="same", text=gone))

@@ -130,7 +130,9 @@ def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, b
     assert EVIL in browser.ask(f"{LINES}[0].innerText")
     assert browser.ask("document.querySelectorAll('main img, main svg, main script').length") == 0
     browser.open(workshop.url + browser.ask(f"{LINES}[1].querySelector('a').getAttribute('href')"))
-    assert browser.ask("document.querySelectorAll('main img, main script, main iframe:not([sandbox=\"\"])').length") == 0
+    assert (
+        browser.ask("document.querySelectorAll('main img, main script, main iframe:not([sandbox=\"\"])').length") == 0
+    )
     assert browser.ask("document.querySelector('h1').innerText") == EVIL
 
 

@@ -189,7 +189,9 @@ def test_fits_a_phone(workshop: Running, client: httpx.Client, browser: Chromium
     attachments = [{"type": kind, "name": long, "value": long} for kind in ("code", "text", "image", "iframe")]
     data = {"input": long, "output": output, "convo_id": "c1", "model": long}
     log = [{"time": "2026-05-07T19:00:00Z", "level": "ERROR", "logger": long, "message": long, "error": long}]
-    event = ai_event(event=long, user_id=long, ai_data=data, attachments=attachments, properties={"log": log, long: long})
+    event = ai_event(
+        event=long, user_id=long, ai_data=data, attachments=attachments, properties={"log": log, long: long}
+    )
     client.post("/v1/events/track", json=event)
     client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", traceloop__entity__name=long, long=long))))
     client.post("/v1/signals/track", json={"event_id": "e1", "signal_name": long, "properties": {"comment": long}})

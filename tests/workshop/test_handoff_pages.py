@@ -47,7 +47,10 @@ def test_hostile_hand_offs_are_text(client: httpx.Client) -> None:
         assert answer.status_code == 200
         page = Elements(answer.text)
         assert not {tag for tag, _ in page.found} & {"iframe", "object", "base", "form", "style", "textarea"}
-        assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == ["/static/theme.js", "/static/workshop.js"]
+        assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == [
+            "/static/theme.js",
+            "/static/workshop.js",
+        ]
         assert not [attrs for _, attrs in page.found if any(name.startswith(("on", "style")) for name in attrs)]
         assert linked in [attrs.get("data-linked") for _, attrs in page.found]
         assert address(linked) in [attrs.get("href") for _, attrs in page.found]
