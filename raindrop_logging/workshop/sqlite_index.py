@@ -8,6 +8,7 @@ Lists walk `events_newest`, which holds every short field, so that no long text 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,7 +17,6 @@ from raindrop_logging.workshop.records import Json
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
 
 MAX_VALUE_CHARS: Final = 200
 """A property with a longer value has no row: it is found by reading the events themselves."""
@@ -53,7 +53,7 @@ _STATEMENTS: Final = (
     "CREATE INDEX signals_by_name ON signals (name, event_id)",
     "CREATE TABLE saved_filters (name TEXT PRIMARY KEY, query TEXT NOT NULL, created_at TEXT NOT NULL)",
 )
-_INSERT: Final = "INSERT OR IGNORE INTO event_props VALUES (?, ?, ?)"
+_INSERT: Final = "INSERT INTO event_props VALUES (?, ?, ?)"
 
 
 def add_tables(db: sqlite3.Connection) -> None:
@@ -80,12 +80,10 @@ def file_properties(db: sqlite3.Connection, rid: int, properties: Json, known: J
         db.executemany(_INSERT, property_rows(rid, changed))
 
 
-def property_rows(rid: int, properties: Json) -> Iterator[tuple[str, str, int]]:
+def property_rows(rid: int, properties: Json) -> list[tuple[str, str, int]]:
     """The rows of `event_props` for one event."""
-    for _, (key, value) in zip(range(MAX_KEYS), properties.items(), strict=False):
-        text = as_text(value)
-        if len(text) <= MAX_VALUE_CHARS:
-            yield key, text, rid
+    texts = ((key, as_text(value)) for key, value in islice(properties.items(), MAX_KEYS))
+    return [(key, text, rid) for key, text in texts if len(text) <= MAX_VALUE_CHARS]
 
 
 def as_text(value: Any) -> str:

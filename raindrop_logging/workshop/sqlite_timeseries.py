@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.answers import SPLITS, Line, Measure, Step, Timeline
@@ -42,6 +43,13 @@ _MEASURES: Final[dict[Measure, str]] = {
     "signals": f"CASE WHEN {_GIVEN} THEN e.rid END",
 }
 _DISTINCT: Final = frozenset({"users", "conversations"})
+
+MARKED: Final = 30_000
+"""So many events are sooner looked up one by one than found among all."""
+_MARKED: Final[dict[tuple[Measure, bool], str]] = {
+    ("failures", False): "SELECT DISTINCT event_id FROM spans INDEXED BY spans_failed WHERE status = 'error'",
+    ("signals", True): "SELECT DISTINCT event_id FROM signals WHERE name = :signal_name",
+}
 
 _OTHERS: Final = {
     "signal": "CROSS JOIN signals AS x ON x.event_id = e.event_id",
@@ -83,12 +91,12 @@ def timeseries(
             starts = _starts(db, chosen, where, by)
             if not starts:
                 return Timeline(by=by, measure=measure, starts=(), lines=())
-            arguments = {**chosen.arguments, "low": starts[0], "high": _end(where)}
-            counts = _counts(db, chosen, asked, arguments)
-            wholes = _wholes(db, chosen, asked, arguments) if split in _OTHERS else None
+            scale = [*starts, _end(where)]
+            counts = _counts(db, chosen, asked, scale)
+            wholes = _wholes(db, chosen, asked, scale) if split in _OTHERS else None
     except OutOfTimeError:
         return Timeline(by=by, measure=measure, starts=(), lines=(), partial=True)
-    lines = sorted(_lines(starts, by, counts, wholes), key=lambda line: (-sum(line.counts), line.name or ""))
+    lines = sorted(_lines(starts, counts, wholes), key=lambda line: (-sum(line.counts), line.name or ""))
     return Timeline(
         by=by, measure=measure, starts=tuple(starts), lines=tuple(lines[:top]), others=max(len(lines) - top, 0)
     )
@@ -107,7 +115,7 @@ def _starts(db: sqlite3.Connection, chosen: Selection, where: EventFilter, by: S
     oldest = where.since or _edge(db, chosen, where, "ASC")
     if oldest is None:
         return []
-    newest = _end(where) if where.since else _edge(db, chosen, where, "DESC")
+    newest = times.just_before(_end(where)) if where.since else _edge(db, chosen, where, "DESC")
     return between(oldest, max(oldest, newest or oldest), by)
 
 
@@ -126,27 +134,71 @@ def _end(where: EventFilter) -> str:
     return where.until or times.now()
 
 
-def _counts(db: sqlite3.Connection, chosen: Selection, asked: _Asked, arguments: dict[str, Any]) -> list[_Count]:
-    """One scan for both: how many there are, and how many of them are what is measured."""
+def _counts(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: list[str]) -> list[_Count]:
+    """How many there are, and how many of them are what is measured.
+
+    Args:
+        db: a connection.
+        chosen: who passes.
+        asked: what is measured.
+        scale: the buckets' beginnings, and the end of the last.
+    """
+    marked = _marked(db, chosen, asked)
+    if marked is None:
+        return _scanned(db, chosen, asked, scale)
+    where = f"WHERE {chosen.tests()} AND e.happened_at >= :low AND e.happened_at < :high"
+    rows = db.execute(
+        f"SELECT {_BUCKETS[asked.by]}, {_name(asked.split)}, count(*) FROM ({marked}) AS m"  # noqa: S608
+        f" CROSS JOIN events AS e ON e.event_id = m.event_id {where} GROUP BY 1, 2",
+        {**chosen.arguments, **_named(asked), "low": scale[0], "high": scale[-1]},
+    )
+    found = {(_start(at, asked.by, scale), name): n for at, name, n in rows}
+    wholes = _scanned(db, chosen, asked._replace(measure="events"), scale)
+    return [count._replace(n=found.get((count.at, count.name), 0)) for count in wholes]
+
+
+def _marked(db: sqlite3.Connection, chosen: Selection, asked: _Asked) -> str | None:
+    """The events that are what is measured, where an index has them and they are few enough to look up each."""
+    selecting = _MARKED.get((asked.measure, bool(asked.signal)))
+    if selecting is None or chosen.head or asked.split in _OTHERS:
+        return None
+    counting = f"SELECT count(*) FROM ({selecting} LIMIT {MARKED + 1})"  # noqa: S608
+    return selecting if db.execute(counting, _named(asked)).fetchone()[0] <= MARKED else None
+
+
+def _scanned(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: list[str]) -> list[_Count]:
+    """One look at each event that passes: bucket by bucket, which spares sorting, or all at once where they are few."""
+    whole = [(_BUCKETS[asked.by], scale[0], scale[-1])]
+    stretches = whole if chosen.head else [(":low", low, high) for low, high in pairwise(scale)]
     each = asked.split in _OTHERS
     distinct = "DISTINCT " if each or asked.measure in _DISTINCT else ""
     measured = _MEASURES[asked.measure].format(" AND s.name = :signal_name" if asked.signal else "")
     if asked.split == "signal" and asked.measure == "signals" and asked.signal:
         measured = "CASE WHEN x.name = :signal_name THEN e.rid END"
-    joined = _OTHERS.get(asked.split or "", "")
-    sql = (
-        f"{chosen.head} SELECT {_BUCKETS[asked.by]} AS at, {_name(asked.split)} AS name,"  # noqa: S608
-        f" count(*) AS whole, count({distinct}{measured}) AS n FROM {chosen.source} {joined}"
-        f" WHERE {chosen.tests()} AND e.happened_at >= :low AND e.happened_at < :high GROUP BY 1, 2"
-    )
-    key = (asked.split or "").removeprefix(PROPERTY)
-    return [_Count(*row) for row in db.execute(sql, {**arguments, "key": key, "signal_name": asked.signal})]
+    # A bucket is one group: to say so would make SQLite sort it.
+    grouping = "GROUP BY 1, 2" if chosen.head else "GROUP BY 2" if asked.split else ""
+    counts: list[_Count] = []
+    for bucket, low, high in stretches:
+        sql = (
+            f"{chosen.head} SELECT {bucket} AS at, {_name(asked.split)} AS name,"  # noqa: S608
+            f" count(*) AS whole, count({distinct}{measured}) AS n"
+            f" FROM {chosen.source} {_OTHERS.get(asked.split or '', '')}"
+            f" WHERE {chosen.tests()} AND e.happened_at >= :low AND e.happened_at < :high"
+            f" {grouping}"
+        )
+        rows = db.execute(sql, {**chosen.arguments, **_named(asked), "low": low, "high": high})
+        counts += [_Count(_start(at, asked.by, scale), name, whole, n) for at, name, whole, n in rows if whole]
+    return counts
 
 
-def _wholes(db: sqlite3.Connection, chosen: Selection, asked: _Asked, arguments: dict[str, Any]) -> dict[str, int]:
+def _named(asked: _Asked) -> dict[str, str | None]:
+    return {"key": (asked.split or "").removeprefix(PROPERTY), "signal_name": asked.signal}
+
+
+def _wholes(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: list[str]) -> dict[str, int]:
     """All events in each bucket: an event may be in several lines, so the lines do not add up to them."""
     plain = _Asked(asked.by, "events", None, None)
-    return {count.at: count.whole for count in _counts(db, chosen, plain, arguments)}
+    return {count.at: count.whole for count in _scanned(db, chosen, plain, scale)}
 
 
 def _name(split: str | None) -> str:
@@ -158,16 +210,15 @@ def _name(split: str | None) -> str:
     return "(SELECT p.value FROM event_props AS p WHERE p.rid = e.rid AND p.key = :key)" if split else "NULL"
 
 
-def _lines(starts: list[str], by: Step, counts: list[_Count], wholes: dict[str, int] | None) -> list[Line]:
+def _lines(starts: list[str], counts: list[_Count], wholes: dict[str, int] | None) -> list[Line]:
     counted: defaultdict[str | None, dict[str, _Count]] = defaultdict(dict)
     for count in counts:
-        counted[count.name][_start(count.at, by, starts)] = count
-    plain = {_start(at, by, starts): whole for at, whole in (wholes or {}).items()}
+        counted[count.name][count.at] = count
     return [
         Line(
             name=name,
             counts=tuple(found[at].n if at in found else 0 for at in starts),
-            of=tuple((found[at].whole if at in found else 0) if wholes is None else plain.get(at, 0) for at in starts),
+            of=tuple((found[at].whole if at in found else 0) if wholes is None else wholes.get(at, 0) for at in starts),
         )
         for name, found in counted.items()
         if any(count.n for count in found.values()) or wholes is None
@@ -175,4 +226,5 @@ def _lines(starts: list[str], by: Step, counts: list[_Count], wholes: dict[str, 
 
 
 def _start(at: str, by: Step, starts: list[str]) -> str:
+    """The bucket that begins so."""
     return starts[0] if by == "all" else at + _ENDING[len(at) :]

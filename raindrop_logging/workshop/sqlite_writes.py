@@ -36,7 +36,11 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
     )
 
 
-_EVENT_UPSERT: Final = _upsert("events", ("event_id",), ("received_at",), _EVENT_COLUMNS) + " RETURNING rid"
+_EVENT_NAMES: Final = ("event_id", "received_at", *_EVENT_COLUMNS)
+_EVENT_INSERT: Final = f"INSERT INTO events ({', '.join(_EVENT_NAMES)}) VALUES ({', '.join('?' * len(_EVENT_NAMES))})"  # noqa: S608
+_EVENT_UPDATE: Final = (
+    f"UPDATE events SET {', '.join(f'{name} = ?' for name in _EVENT_COLUMNS)} WHERE event_id = ? RETURNING rid"  # noqa: S608
+)
 _SPAN_UPSERT: Final = _upsert("spans", ("trace_id", "span_id"), (), ("event_id", *_SPAN_COLUMNS)).replace(
     "event_id = excluded.event_id", "event_id = coalesce(excluded.event_id, event_id)"
 )
@@ -143,8 +147,11 @@ class BatchWriter:
 
     def _save(self, event: Event, known: Event | None) -> None:
         values = tuple(_column(getattr(event, name)) for name in _EVENT_COLUMNS)
-        [row] = self._db.execute(_EVENT_UPSERT, (event.event_id, self._now, *values)).fetchall()
-        file_properties(self._db, row["rid"], event.properties, known.properties if known else {})
+        if known:
+            [(rid,)] = self._db.execute(_EVENT_UPDATE, (*values, event.event_id)).fetchall()
+        else:
+            rid = self._db.execute(_EVENT_INSERT, (event.event_id, self._now, *values)).lastrowid or 0
+        file_properties(self._db, rid, event.properties, known.properties if known else {})
         self._changed[event.event_id] = None
 
 

@@ -53,6 +53,14 @@ def ago(duration: timedelta) -> str:
         return from_datetime(datetime.min)  # noqa: DTZ901 - it means UTC here
 
 
+def just_before(text: str) -> str:
+    """A microsecond before a text of this module; the first moment of all is its own."""
+    try:
+        return from_datetime(datetime.fromisoformat(text) - timedelta(microseconds=1))
+    except OverflowError:
+        return text
+
+
 def seconds_between(start: str | None, end: str | None) -> float | None:
     """The duration between two texts of this module, in seconds; None when either is missing."""
     if start is None or end is None:

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop import Store, open_store
@@ -79,7 +79,9 @@ def walked(ask: Callable[[str | None], Slice[Any]]) -> list[Any]:
 
 
 @given(where=FILTERS)
-@settings(deadline=None, max_examples=150)
+@example(where=EventFilter(since=at(10), until=at(12)))
+@example(where=EventFilter(user_id=("u1", "u2"), event=("common",), since=at(10), until=at(40)))
+@settings(deadline=None, max_examples=80)
 def test_every_filter_means_what_it_says(many: Store, where: EventFilter) -> None:
     """Whatever is combined, the list holds the events that pass, newest first; the scan, oldest first."""
     numbers = expected(where)
@@ -94,7 +96,8 @@ def test_every_filter_means_what_it_says(many: Store, where: EventFilter) -> Non
 
 
 @given(where=FILTERS)
-@settings(deadline=None, max_examples=60)
+@example(where=EventFilter(since=at(10), until=at(30)))
+@settings(deadline=None, max_examples=30)
 def test_conversations_and_users_are_those_with_an_event_that_passes(many: Store, where: EventFilter) -> None:
     """Each once, the one with the newest event that passes first."""
     numbers = expected(where)
