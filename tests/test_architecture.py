@@ -13,7 +13,18 @@ PACKAGE = Path(__file__).parents[1] / "raindrop_logging"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 STAGES = sorted(path for path in PACKAGE.glob("_pipeline/*.py") if path.name != "__init__.py")
 
-LATE = {"httpx", "jinja2", "opentelemetry", "pythonjsonlogger", "rich", "starlette", "structlog", "uvicorn", "yaml"}
+LATE = {
+    "httpx",
+    "jinja2",
+    "markdown_it",
+    "opentelemetry",
+    "pythonjsonlogger",
+    "rich",
+    "starlette",
+    "structlog",
+    "uvicorn",
+    "yaml",
+}
 VAGUE = {"common", "helpers", "manager", "misc", "utils"}
 SHARED_WITH_THE_WORKSHOP = {"errors", "version", "vocabulary", "wire", "workshop"}
 LABELS = ["In:", "Out:", "Touches:"]

@@ -35,7 +35,7 @@ sys.meta_path.insert(0, Absent())
 from raindrop_logging.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-EXTRA = ("jinja2", "rich", "starlette", "uvicorn", "yaml")
+EXTRA = ("jinja2", "markdown_it", "rich", "starlette", "uvicorn", "yaml")
 
 
 def run_without(missing: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:

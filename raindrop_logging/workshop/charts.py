@@ -1,8 +1,8 @@
 """Charts as shapes: figures in, rectangles and lines out, drawn by the macro of `chart.html`.
 
 In: labels and series.  Out: a `Drawn`.  Touches: nothing.
-Shapes are told by SVG attributes, as the pages' policy forbids style attributes; each carries its figures as a title, and
-the same figures come as a table for who cannot see them.
+Shapes are told by SVG attributes, as the pages' policy forbids style attributes; each carries its figures as a title,
+and the same figures come as a table for who cannot see them.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def bars(name: str, title: str, labels: Sequence[str], series: Sequence[Series],
                     Bar(series=number % COLOURS, x=_r(x), y=_r(y), width=_r(width), height=_r(height), label=said)
                 )
             below += value
-    return _drawn(name, title, labels, series, unit, top, centre=slot / 2, bars=tuple(shapes))
+    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, bars=tuple(shapes))
 
 
 def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str = "") -> Drawn:
@@ -137,7 +137,7 @@ def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series]
             )
             points = " ".join(f"{dot.x:g},{dot.y:g}" for dot in dots)
             shapes.append(Line(series=number % COLOURS, points=points, dots=dots if len(labels) <= MOST_TABLE else ()))
-    return _drawn(name, title, labels, series, unit, top, centre=slot / 2, lines=tuple(shapes))
+    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, lines=tuple(shapes))
 
 
 def _drawn(
@@ -145,9 +145,9 @@ def _drawn(
     title: str,
     labels: Sequence[str],
     series: Sequence[Series],
+    *,
     unit: str,
     top: float,
-    *,
     centre: float,
     bars: tuple[Bar, ...] = (),
     lines: tuple[Line, ...] = (),

@@ -132,7 +132,7 @@ def _judged(signal: Signal, event: Event) -> dict[str, Any]:
     return {
         "signal": signal,
         "comment": comment if apart["comment"] else None,
-        "changes": changed,
+        "changes": text_diff.shortened(changed),
         "properties": {key: value for key, value in properties.items() if not apart.get(key)},
     }
 

@@ -6,6 +6,7 @@ Every value is escaped by the templates. Another page joins by a line in `NAVIGA
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ NAVIGATION: Final = (
 )
 """In the order shown; only what exists."""
 
-FILTERS: Final = {
+FILTERS: Final[Mapping[str, Any]] = {
     "pretty": page_text.pretty,
     "duration": page_text.duration,
     "number": page_text.number,
@@ -57,7 +58,8 @@ class Frame:
             lstrip_blocks=True,
         )
         self._templates.filters.update(FILTERS)
-        self._templates.globals.update(version=version, navigation=NAVIGATION, filtered=page_text.filtered)
+        told: dict[str, Any] = {"version": version, "navigation": NAVIGATION, "filtered": page_text.filtered}
+        self._templates.globals.update(told)
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page from its template; a value that the template needs and is missing raises `jinja2.UndefinedError`."""

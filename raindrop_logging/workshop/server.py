@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 20.0
 PROBE_SECONDS: Final = 1.0
-EXTRA_LIBRARIES: Final = frozenset({"starlette", "uvicorn", "jinja2", "anyio", "h11"})
+EXTRA_LIBRARIES: Final = frozenset({"starlette", "uvicorn", "jinja2", "markdown_it", "anyio", "h11"})
 
 
 class _Health(msgspec.Struct):

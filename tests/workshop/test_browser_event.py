@@ -104,9 +104,8 @@ def test_frame_reaches_nothing(workshop: Running, client: httpx.Client, browser:
     """A frame's own HTML is shown without script, network or a way out; the fixture sees every request."""
     client.post("/v1/events/track", json=ai_event(attachments=[{"type": "iframe", "value": FRAME}]))
     _open(browser, workshop, "/events/e1")
-    browser.ask("document.querySelector('iframe').loading = 'eager'")
-    browser.ask("document.querySelector('iframe').scrollIntoView()")
-    browser.ask("new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)) })")
+    frame = "const frame = document.querySelector('iframe'); frame.loading = 'eager';"
+    browser.ask(f"new Promise((done) => {{ {frame} frame.onload = done; frame.srcdoc += ' '; }}).then(() => true)")
     assert browser.ask("document.title").startswith("chat")
     assert browser.ask("document.querySelector('iframe').contentDocument") is None
     assert not [url for url in browser.requests if url.endswith("/api/health")]

@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 
 from raindrop_logging.workshop import chat
 
+FUNCTION = {"name": "f", "arguments": '{"a":1}'}
+WORDS = ("role", "content", "parts", "type", "text", "tool_calls", "function", "name", "image_url", "source", "data")
+KEYS = st.sampled_from(WORDS) | st.text()
+ANY_JSON = st.recursive(
+    st.none() | st.integers() | st.text() | st.sampled_from(("text", "image", "tool_use")),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 
 
@@ -22,7 +29,7 @@ def _kinds(value: Any) -> list[tuple[str, list[tuple[str, str | None, str]]]]:
 @pytest.mark.parametrize(
     "call",
     [
-        {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": '{"a":1}'}, "type": "function"}]},
+        {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "function": FUNCTION}]},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}]},
         {"role": "assistant", "content": [{"type": "tool-call", "toolName": "f", "input": {"a": 1}}]},
         {"role": "assistant", "parts": [{"type": "tool_call", "name": "f", "arguments": {"a": 1}}]},
@@ -66,7 +73,7 @@ def test_what_is_no_chat(value: str) -> None:
     assert [part.text for part in message.parts] == [value]
 
 
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["role", "content", "parts", "type", "text", "tool_calls", "function", "name", "image_url", "source", "data"]) | st.text(), inner)))  # fmt: skip
+@given(ANY_JSON)
 def test_any_json_is_read(value: Any) -> None:
     """Whatever JSON arrives, some message comes of it."""
     assert chat.read(json.dumps([{"role": "user", "content": value}, value]), "user")

@@ -67,6 +67,14 @@ def test_edits_tell_both_texts(before: str, after: str) -> None:
     assert "".join(change.text for change in found if change.kind != "gone") == after
 
 
+def test_long_unchanged_runs_are_cut() -> None:
+    """A small edit of a long text is found at a glance."""
+    found = text_diff.shortened(text_diff.changes("a" * 500 + " old " + "b" * 500, "a" * 500 + " new " + "b" * 500))
+    assert [change.kind for change in found] == ["same", "gone", "new", "same"]
+    assert found[0].text == "…" + "a" * 59 + " "
+    assert found[-1].text == " " + "b" * 59 + "…"
+
+
 @pytest.mark.parametrize("seconds", [0.000001, 0.02, 0.99, 3.42, 59.9])
 def test_ticks(seconds: float) -> None:
     """A few marks at round times, from the beginning, none beyond the end."""

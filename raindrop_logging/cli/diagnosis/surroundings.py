@@ -18,7 +18,7 @@ from raindrop_logging.settings import variables
 
 NEEDED: Final = ("httpx", "httpcore", "msgspec", "opentelemetry-sdk", "opentelemetry-proto")
 OPTIONAL: Final[dict[str, tuple[str, ...]]] = {
-    "the Workshop and the demo": ("starlette", "uvicorn", "jinja2", "rich"),
+    "the Workshop and the demo": ("starlette", "uvicorn", "jinja2", "markdown-it-py", "rich"),
     "YAML files": ("PyYAML",),
     "JSON lines": ("python-json-logger",),
     "structlog": ("structlog",),
