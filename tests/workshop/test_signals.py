@@ -380,14 +380,14 @@ def test_one_view_unites_all_signals(tmp_path: Path) -> None:
     write(store, turn("a", "apple"), turn("b", "apple"), signals=(Signal(event_id="a", name="up"),))
     store.signals.mark(apples, "b", wrong=True).result()
     store.close()
-    with sqlite3.connect(tmp_path / "w.db") as db:
-        rows = db.execute("SELECT event_id, name, sentiment, signal_id, origin FROM event_signals ORDER BY name")
-        assert rows.fetchall() == [
-            ("a", "apples", "POSITIVE", apples, "user"),
-            ("a", "up", None, "instrumented:up", "sdk"),
-        ]
-        db.execute("DELETE FROM events WHERE event_id = 'b'")
-        assert db.execute("SELECT count(*) FROM signal_marks").fetchone() == (0,)
+    db = connect(tmp_path / "w.db")
+    rows = db.execute("SELECT event_id, name, sentiment, signal_id, origin FROM event_signals ORDER BY name")
+    assert [tuple(row) for row in rows] == [
+        ("a", "apples", "POSITIVE", apples, "user"),
+        ("a", "up", None, "instrumented:up", "sdk"),
+    ]
+    db.execute("DELETE FROM events WHERE event_id = 'b'")
+    assert tuple(db.execute("SELECT count(*) FROM signal_marks").fetchone()) == (0,)
     db.close()
 
 
