@@ -18,6 +18,7 @@ from raindrop_logging.workshop.signal_rules import (
     UnknownSignalError,
 )
 from raindrop_logging.workshop.sqlite_backfill import STEP_EVENTS
+from raindrop_logging.workshop.sqlite_schema import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
