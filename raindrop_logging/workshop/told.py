@@ -349,7 +349,9 @@ def previewed(summary: Summary) -> PreviewedEvent:
     """One event for the stream and for search: a list of messages is told by its last text, long texts are cut."""
     whole = listed(summary)
     said: dict[str, Any] = {name: getattr(whole, name) for name in PreviewedEvent.__struct_fields__}
-    cut = {name: chat.gist(said[name], role)[:PREVIEW_CHARS] for name, role in _ROLES.items() if said[name] is not None}
+    cut: dict[str, Any] = {
+        name: chat.gist(said[name], role)[:PREVIEW_CHARS] for name, role in _ROLES.items() if said[name] is not None
+    }
     return PreviewedEvent(**said | cut)
 
 
