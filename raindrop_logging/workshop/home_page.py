@@ -157,4 +157,6 @@ def _rates(timeline: Timeline, name: str) -> list[charts.Series]:
 
 def _fine(line: Line) -> charts.Series:
     """What is left of the events without those that are counted."""
-    return charts.Series("without failure", tuple(float(of - bad) for bad, of in zip(line.counts, line.of, strict=True)))
+    return charts.Series(
+        "without failure", tuple(float(of - bad) for bad, of in zip(line.counts, line.of, strict=True))
+    )

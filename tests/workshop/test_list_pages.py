@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -45,7 +46,12 @@ def filled(client: httpx.Client) -> httpx.Client:
     old = ai_event("old", event="old", user_id="u/old", timestamp=_at(days=5))
     failed = {"status": {"code": 2, "message": "card declined"}, **_nanoseconds(hours=1)}
     spans = [
-        otlp_span(of_event(f"e{number}", traceloop__entity__name="pay"), spanId=f"{number:016x}", traceId=f"{number + 1:032x}", **more)
+        otlp_span(
+            of_event(f"e{number}", traceloop__entity__name="pay"),
+            spanId=f"{number + 1:016x}",
+            traceId=f"{number + 1:032x}",
+            **more,
+        )
         for number, more in enumerate([failed, failed, _nanoseconds(hours=1), _nanoseconds(hours=1)])
     ]
     alone = otlp_span(traceId=CHILD_TRACE, name="nightly", **_nanoseconds(hours=2))
@@ -70,15 +76,12 @@ def _ids(page: Elements) -> list[str | None]:
 
 
 def _links(page: Elements) -> list[str]:
-    return [attrs["href"] or "" for tag, attrs in page.found if tag == "a"]
+    return [attrs.get("href") or "" for tag, attrs in page.found if tag == "a"]
 
 
 def _tiles(client: httpx.Client, path: str) -> dict[str, str]:
     """The figures of the first page by name."""
-    text = " ".join(_page(client, path).text.split())
-    return {name: text.split(name, 1)[1].split()[0] for name in ("Events", "Users", "Failed", "With a signal")} | {
-        "Events": text.split("30 days", 1)[1].split()[1]
-    }
+    return dict(re.findall(r'data-tile="([^"]*)">([^<]*)<', client.get(path).text))
 
 
 @pytest.mark.parametrize("path", ["/", "/events"])
@@ -91,14 +94,8 @@ def test_empty_says_how_to_begin(shared: httpx.Client, path: str) -> None:
 
 def test_home_counts_what_its_range_holds(filled: httpx.Client) -> None:
     """Events, users, failures and signals of the last day, and of the last week; each leads to what it counted."""
-    assert _tiles(filled, "/")["Events"] == "10"
-    assert _tiles(filled, "/")["Failed"] == "2"
-    assert _tiles(filled, "/?range=7d") | {"With a signal": ""} == {
-        "Events": "11",
-        "Users": "4",
-        "Failed": "2",
-        "With a signal": "",
-    }
+    assert _tiles(filled, "/") == {"Events": "10", "Users": "3", "Failed": "2", "With a signal": "3"}
+    assert _tiles(filled, "/?range=7d") == {"Events": "11", "Users": "4", "Failed": "2", "With a signal": "3"}
     page = _page(filled, "/")
     failures = next(link for link in _links(page) if link == "/events?since=24h&error=true")
     assert _ids(_page(filled, failures)) == ["e0", "e1"]
@@ -144,7 +141,7 @@ def test_home_of_no_such_range(shared: httpx.Client) -> None:
         ("/conversations?user_id=u/old", ["c1"]),
         ("/users?signal=thumbs_down", ["u/0"]),
         ("/users?since=7d&until=24h", ["u/old"]),
-        ("/tool-errors?event=chat", [f"/events/e0#span-{1:032x}-{0:016x}"]),
+        ("/tool-errors?event=chat", [f"/events/e0#span-{1:032x}-{1:016x}"]),
         ("/tool-errors?tool=other", []),
         ("/traces?since=24h", [CHILD_TRACE]),
         ("/traces?error=true", []),
@@ -258,7 +255,7 @@ def test_an_event_leads_to_its_user_and_trace(filled: httpx.Client) -> None:
 
 
 def test_hostile_tool_is_text(client: httpx.Client) -> None:
-    """Markup in a tool's name, its error and its input is shown as text, in the list of errors and on the first page."""
+    """Markup in a tool's name and its error is shown as text, in the list of errors and on the first page."""
     client.post("/v1/events/track", json=ai_event("e1", user_id=EVIL, timestamp=_at(hours=1)))
     failed = {"status": {"code": 2, "message": EVIL}, **_nanoseconds(hours=1)}
     client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", traceloop__entity__name=EVIL), **failed)))
