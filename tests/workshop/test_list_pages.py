@@ -24,7 +24,7 @@ def _at(**ago: float) -> str:
     return (NOW - timedelta(**ago)).isoformat()
 
 
-def _nanoseconds(**ago: float) -> dict[str, str]:
+def _nanoseconds(**ago: float) -> dict[str, Any]:
     start = int((NOW - timedelta(**ago)).timestamp() * 1e9)
     return {"startTimeUnixNano": str(start), "endTimeUnixNano": str(start + 1_000_000_000)}
 
@@ -44,7 +44,7 @@ def filled(client: httpx.Client) -> httpx.Client:
         for number in range(10)
     ]
     old = ai_event("old", event="old", user_id="u/old", timestamp=_at(days=5))
-    failed = {"status": {"code": 2, "message": "card declined"}, **_nanoseconds(hours=1)}
+    failed: dict[str, Any] = {"status": {"code": 2, "message": "card declined"}, **_nanoseconds(hours=1)}
     spans = [
         otlp_span(
             of_event(f"e{number}", traceloop__entity__name="pay"),
@@ -257,7 +257,7 @@ def test_an_event_leads_to_its_user_and_trace(filled: httpx.Client) -> None:
 def test_hostile_tool_is_text(client: httpx.Client) -> None:
     """Markup in a tool's name and its error is shown as text, in the list of errors and on the first page."""
     client.post("/v1/events/track", json=ai_event("e1", user_id=EVIL, timestamp=_at(hours=1)))
-    failed = {"status": {"code": 2, "message": EVIL}, **_nanoseconds(hours=1)}
+    failed: dict[str, Any] = {"status": {"code": 2, "message": EVIL}, **_nanoseconds(hours=1)}
     client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", traceloop__entity__name=EVIL), **failed)))
     bare = attributes(traceloop__span__kind="tool", traceloop__entity__name=EVIL)
     client.post("/v1/traces", json=otlp(otlp_span(bare, traceId=CHILD_TRACE, **failed)))
