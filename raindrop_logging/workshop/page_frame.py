@@ -29,8 +29,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 NAVIGATION: Final = (
+    Place("h", "/", "Home"),
     Place("e", "/events", "Events"),
     Place("c", "/conversations", "Conversations"),
+    Place("u", "/users", "Users"),
+    Place("f", "/tool-errors", "Tool errors"),
+    Place("r", "/traces", "Traces"),
 )
 """In the order shown; only what exists."""
 
@@ -41,6 +45,9 @@ FILTERS: Final[Mapping[str, Any]] = {
     "moment": page_text.moment,
     "address": page_text.address,
     "conversation_address": page_text.conversation_address,
+    "user_address": page_text.user_address,
+    "trace_address": page_text.trace_address,
+    "percent": page_text.percent,
     "anchor": page_text.anchor,
     "markdown": rendered,
 }

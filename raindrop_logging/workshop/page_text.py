@@ -59,6 +59,23 @@ def conversation_address(convo_id: str) -> str:
     return f"/conversations/{quote(convo_id, safe='')}"
 
 
+def user_address(user_id: str) -> str:
+    """The path of a user's page."""
+    return f"/users/{quote(user_id, safe='')}"
+
+
+def trace_address(trace_id: str) -> str:
+    """The path of a trace's page."""
+    return f"/traces/{quote(trace_id, safe='')}"
+
+
+def percent(share: float | None) -> str:
+    """Such as ``12.5 %``; a share above none is never said to be none; empty when unknown."""
+    if share is None:
+        return ""
+    return "<0.1 %" if 0 < share < 1 / THOUSAND else f"{100 * share:.3g} %"
+
+
 def filtered(name: str, value: str) -> str:
     """The path of the event list with one filter (`event_filter`)."""
     return f"/events?{urlencode([(name, value)])}"
