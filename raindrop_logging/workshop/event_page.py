@@ -58,6 +58,7 @@ class EventPage:
         return self._frame.page(
             "event.html",
             told=shown,
+            found=self._store.signals.of_event(event.event_id),
             user=self._store.user(event.user_id) if event.user_id else None,
             launcher=self._launcher(story),
             place=self._place(event),

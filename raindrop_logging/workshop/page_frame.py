@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from raindrop_logging.workshop import page_text
 from raindrop_logging.workshop.markdown import rendered
+from raindrop_logging.workshop.signal_figures import percent
 
 HERE: Final = Path(__file__).parent
 
@@ -31,6 +32,8 @@ class Place(msgspec.Struct, frozen=True):
 NAVIGATION: Final = (
     Place("e", "/events", "Events"),
     Place("c", "/conversations", "Conversations"),
+    Place("s", "/search", "Search"),
+    Place("i", "/signals", "Signals"),
 )
 """In the order shown; only what exists."""
 
@@ -41,6 +44,8 @@ FILTERS: Final[Mapping[str, Any]] = {
     "moment": page_text.moment,
     "address": page_text.address,
     "conversation_address": page_text.conversation_address,
+    "signal_address": page_text.signal_address,
+    "percent": percent,
     "anchor": page_text.anchor,
     "markdown": rendered,
 }

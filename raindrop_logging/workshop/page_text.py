@@ -59,6 +59,11 @@ def conversation_address(convo_id: str) -> str:
     return f"/conversations/{quote(convo_id, safe='')}"
 
 
+def signal_address(signal_id: str) -> str:
+    """The path of a signal's page."""
+    return f"/signals/{quote(signal_id, safe='')}"
+
+
 def filtered(name: str, value: str) -> str:
     """The path of the event list with one filter (`event_filter`)."""
     return f"/events?{urlencode([(name, value)])}"

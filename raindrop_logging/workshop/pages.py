@@ -15,6 +15,8 @@ from raindrop_logging.workshop.conversation_page import ConversationPages
 from raindrop_logging.workshop.event_list_page import EventListPage
 from raindrop_logging.workshop.event_page import EventPage
 from raindrop_logging.workshop.page_frame import HERE, Frame
+from raindrop_logging.workshop.search_page import SearchPage
+from raindrop_logging.workshop.signal_pages import SignalPages
 
 if TYPE_CHECKING:
     from raindrop_logging.workshop.store import Store
@@ -25,7 +27,13 @@ class Pages:
 
     def __init__(self, store: Store, version: str) -> None:
         frame = Frame(version)
-        self._parts = (EventListPage(store, frame), EventPage(store, frame), ConversationPages(store, frame))
+        self._parts = (
+            EventListPage(store, frame),
+            EventPage(store, frame),
+            ConversationPages(store, frame),
+            SearchPage(store, frame),
+            SignalPages(store, frame),
+        )
 
     def routes(self) -> list[BaseRoute]:
         """All of them, GET only."""

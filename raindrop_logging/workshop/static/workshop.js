@@ -13,7 +13,7 @@ const concerns = (event) => event.event_id === eventId
   || [...document.querySelectorAll("[data-linked]")].some((place) => place.dataset.linked === event.event_id);
 
 // Reloads what the page shows, and keeps what the reader opened.
-async function refreshMain() {
+export async function refreshMain() {
   const answer = await fetch(location.href);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -22,9 +22,11 @@ async function refreshMain() {
     if (same) same.open = true;
   }
   const focused = document.activeElement?.closest("details[id]")?.id;
+  const row = document.activeElement?.closest("li[data-id]")?.dataset.id;
   applyView(page);
   document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
   if (focused) document.getElementById(focused)?.querySelector("summary").focus({ preventScroll: true });
+  if (row !== undefined) document.querySelector(`li[data-id="${CSS.escape(row)}"] a`)?.focus({ preventScroll: true });
   shown();
 }
 
