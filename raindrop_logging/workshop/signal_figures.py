@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DAYS: Final = 30
 """Of the chart by day."""
 
+SMALLEST: Final = 0.001
+"""Share that is still told as a number."""
+
 SPARK_HEIGHT: Final = 22
 SPARK_SLOT: Final = 7
 SPARK_BAR: Final = 5
@@ -121,4 +124,6 @@ def percent(share: float | None) -> str:
     """Such as ``2.5 %``; a dash when there is nothing to share."""
     if share is None:
         return "–"
-    return f"{100 * share:.3g} %" if share >= 0.001 or not share else "<0.1 %"
+    if 0 < share < SMALLEST:
+        return f"<{100 * SMALLEST:g} %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")

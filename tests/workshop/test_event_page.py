@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop import markdown, text_diff, usage
+from raindrop_logging.workshop import markdown, usage
 from raindrop_logging.workshop.attachments import shown
 from raindrop_logging.workshop.event_page import told
 from raindrop_logging.workshop.records import Event, Signal, Span
@@ -57,22 +57,6 @@ def test_spans_in_a_circle() -> None:
 def test_tokens_from_properties() -> None:
     """Where no span says anything the event's properties do."""
     assert usage.total([_span("a")], {"ai.usage.prompt_tokens": 5}).input_tokens == 5
-
-
-@given(st.text(), st.text())
-def test_edits_tell_both_texts(before: str, after: str) -> None:
-    """What stayed and went is the old text, what stayed and came the new one."""
-    found = text_diff.changes(before, after)
-    assert "".join(change.text for change in found if change.kind != "new") == before
-    assert "".join(change.text for change in found if change.kind != "gone") == after
-
-
-def test_long_unchanged_runs_are_cut() -> None:
-    """A small edit of a long text is found at a glance."""
-    found = text_diff.shortened(text_diff.changes("a" * 500 + " old " + "b" * 500, "a" * 500 + " new " + "b" * 500))
-    assert [change.kind for change in found] == ["same", "gone", "new", "same"]
-    assert found[0].text == "…" + "a" * 59 + " "
-    assert found[-1].text == " " + "b" * 59 + "…"
 
 
 @pytest.mark.parametrize("seconds", [0.000001, 0.02, 0.99, 3.42, 59.9])
