@@ -90,7 +90,7 @@ def test_edit_is_shown_as_changes() -> None:
     """A signal's edit is compared with the output; without an output it stays a property."""
     signal = Signal(event_id="e", name="edited", signal_type="edit", properties={"after": "new words", "by": "ada"})
     (judged,) = told(Story(event=Event(event_id="e", output="old words"), signals=(signal,)))["signals"]
-    assert [change.text for change in judged["changes"] if change.kind == "new"] == ["new"]
+    assert [part.text for part in judged["edit"] if part.change == "added"] == ["new"]
     assert judged["properties"] == {"by": "ada"}
     (bare,) = told(Story(event=Event(event_id="e"), signals=(signal,)))["signals"]
     assert bare["properties"] == signal.properties
