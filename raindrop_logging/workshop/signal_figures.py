@@ -95,7 +95,9 @@ def daily(rates: Sequence[Rate]) -> charts.Drawn | None:
     days = [last - timedelta(days=back) for back in reversed(range(DAYS))]
     shares = tuple(by_day[one].rate if one in by_day else None for one in days)
     labels = [day(one.isoformat()) for one in days]
-    return charts.bars("by-day", "Share of events with this signal, by day", labels, [charts.Series("share", shares)], "%")
+    return charts.bars(
+        "by-day", "Share of events with this signal, by day", labels, [charts.Series("share", shares)], "%"
+    )
 
 
 def table(rates: Sequence[Rate], signal: str, condition: str) -> tuple[Row, ...]:
@@ -123,7 +125,7 @@ def day(moment: str) -> str:
 def percent(share: float | None) -> str:
     """Such as ``2.5 %``; a dash when there is nothing to share."""
     if share is None:
-        return "–"
+        return "\u2013"
     if 0 < share < SMALLEST:
         return f"<{100 * SMALLEST:g} %"
     return f"{100 * share:.1f} %".replace(".0 %", " %")

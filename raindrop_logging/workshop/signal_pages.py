@@ -162,5 +162,10 @@ def _shown(hit: Hit) -> dict[str, Any]:
         side: excerpt(chat.gist(text, role), []) for side, role in _ROLES.items() if (text := getattr(hit.event, side))
     }
     found = signal_excerpts.around(hit)
-    return {**msgspec.structs.asdict(hit), "error": found if hit.place not in _ROLES else (), **dict.fromkeys(_ROLES, ()),
-            **texts, **({hit.place: found} if hit.place in _ROLES else {})}
+    return {
+        **msgspec.structs.asdict(hit),
+        "error": found if hit.place not in _ROLES else (),
+        **dict.fromkeys(_ROLES, ()),
+        **texts,
+        **({hit.place: found} if hit.place in _ROLES else {}),
+    }

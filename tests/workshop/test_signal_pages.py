@@ -36,8 +36,11 @@ def test_all_signals_are_listed(client: httpx.Client) -> None:
     client.post("/v1/events/track", json=[_said("a", "an apple"), _said("b", "a pear")])
     client.post("/v1/signals/track", json={"event_id": "b", "signal_name": "thumbs_up"})
     page = client.get("/signals").text
-    rows = {piece.partition('"')[0]: piece.partition("</tr>")[0] for piece in page.split("data-signal-row=")[1:] for
-            piece in [piece[1:]]}
+    rows = {
+        piece.partition('"')[0]: piece.partition("</tr>")[0]
+        for piece in page.split("data-signal-row=")[1:]
+        for piece in [piece[1:]]
+    }
     assert {"frustration", "tool_error", "instrumented:thumbs_up"} < set(rows)
     assert "heuristic" in rows["frustration"]
     assert "heuristic" not in rows["tool_error"]
@@ -82,7 +85,9 @@ def test_sent_signal_has_a_page(client: httpx.Client) -> None:
     assert "data-switch" not in page
 
 
-@pytest.mark.parametrize("path", ["/signals/none", "/signals/none/edit", "/signals/nsfw/edit", "/signals/nsfw?cursor=x"])
+@pytest.mark.parametrize(
+    "path", ["/signals/none", "/signals/none/edit", "/signals/nsfw/edit", "/signals/nsfw?cursor=x"]
+)
 def test_what_is_not_there(shared: httpx.Client, path: str) -> None:
     """No such signal, no such page of its hits, none that can be edited."""
     assert shared.get(path).status_code == 404
@@ -92,7 +97,12 @@ def test_form_keeps_every_part_of_a_definition(client: httpx.Client) -> None:
     """Editing shows all that was defined, so that saving loses nothing."""
     signal_id = _define(client, patterns=["a</textarea>", "b"], unless=["c"], only_with=["word"], case_sensitive=True)
     page = client.get(f"/signals/{signal_id}/edit").text
-    for kept in ("a&lt;/textarea&gt;\nb</textarea>", ">c</textarea>", ">word</textarea>", 'name="case_sensitive" checked'):
+    for kept in (
+        "a&lt;/textarea&gt;\nb</textarea>",
+        ">c</textarea>",
+        ">word</textarea>",
+        'name="case_sensitive" checked',
+    ):
         assert kept in page
 
 
@@ -100,11 +110,20 @@ def test_hostile_signals_are_text(client: httpx.Client) -> None:
     """HTML in a signal's name, words, description and hits stays text on every page."""
     draft = {"name": EVIL[:100], "description": EVIL, "definition": {"on": "either", "keywords": [EVIL]}}
     signal_id = client.post("/api/signals", json=draft).json()["id"]
-    client.post("/v1/events/track", json=ai_event("e", event=EVIL, ai_data={"input": EVIL, "model": EVIL}, properties={EVIL: EVIL}))
+    client.post(
+        "/v1/events/track",
+        json=ai_event("e", event=EVIL, ai_data={"input": EVIL, "model": EVIL}, properties={EVIL: EVIL}),
+    )
     client.post("/v1/signals/track", json={"event_id": "e", "signal_name": EVIL})
     sent = quote(f"instrumented:{EVIL}", safe="")
     by = quote(f"property.{EVIL}", safe="")
-    for path in ("/signals", f"/signals/{signal_id}?by={by}", f"/signals/{signal_id}/edit", f"/signals/{sent}", "/events/e"):
+    for path in (
+        "/signals",
+        f"/signals/{signal_id}?by={by}",
+        f"/signals/{signal_id}/edit",
+        f"/signals/{sent}",
+        "/events/e",
+    ):
         answer = client.get(path)
         assert answer.status_code == 200, path
         page = Elements(answer.text)
@@ -133,14 +152,17 @@ def test_small_chart_has_a_bar_for_each_day_with_events() -> None:
 
 def test_chart_by_day_has_no_gaps_in_its_axis() -> None:
     """A day without events keeps its place."""
-    drawn = signal_figures.daily([Rate(value="2026-01-01", hits=1, events=2), Rate(value="2026-01-03", hits=0, events=5)])
+    drawn = signal_figures.daily(
+        [Rate(value="2026-01-01", hits=1, events=2), Rate(value="2026-01-03", hits=0, events=5)]
+    )
     assert drawn is not None
     assert drawn.table[-3:] == (("Jan 1", "50 %"), ("Jan 2", ""), ("Jan 3", "0 %"))
     assert signal_figures.daily([]) is None
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(None, "–"), (0.0, "0 %"), (0.0004, "<0.1 %"), (0.0351, "3.5 %"), (0.999, "99.9 %"), (1.0, "100 %")]
+    ("share", "text"),
+    [(None, "\u2013"), (0.0, "0 %"), (0.0004, "<0.1 %"), (0.0351, "3.5 %"), (0.999, "99.9 %"), (1.0, "100 %")],
 )
 def test_percent(share: float | None, text: str) -> None:
     """One digit behind the point, and none where it says nothing."""
