@@ -38,14 +38,15 @@ MEETING: Final = " ".join(dict.fromkeys(word for rule in RULES for word in rule.
 """Words that make every pattern worth asking: in front of a text, so that none is left out."""
 
 REPEATED: Final = [
-    *("a", "A ", "1", ".", "...", "!", "?", "-", "_", "'", "\u2019", '"', "`", "[", "]", "[insert ", "(", "{", " ", "\n"),
-    *("\t", "\r\n", " \n", "a.", "a, ", "a\n", "\u00e9", "\u65e5", "\u65e5\u672c", "\u0e01", "\U0001f600", "\ud800", "\0"),
-    *("n/a ", "none ", "no output ", "ok ", "done.", "placeholder", "TODO ", "insert a-b ", "[insert a b c d "),
-    *("i ", "i am ", "i'm ", "i can't ", "i cannot ", "sorry ", "sorry, but i ", "as an ai ", "unable to ", "not able to "),
-    *("you ", "you are ", "you're not ", "that's not ", "that is not what ", "wrong ", "again ", "told you ", "already "),
-    *("thanks ", "thank you ", "works ", "it worked ", "perfect ", "great ", "not great ", "exactly "),
-    *("ignore ", "ignore all ", "ignore previous ", "instructions ", "system prompt ", "pretend ", "act as ", "dan ", "<|"),
-    *("kill ", "kill myself ", "sex ", "naked ", "suicide ", "fuck ", "don't ", "not ", "no ", "never "),
+    "a", "A ", "1", ".", "...", "!", "?", "-", "_", "'", "\u2019", '"', "`", "[", "]", "[insert ", "(", "{",
+    " ", "\n", "\t", "\r\n", " \n", "a.", "a, ", "a\n", "\u00e9", "\u65e5", "\u65e5\u672c", "\u0e01",
+    "\U0001f600", "\ud800", "\0", "n/a ", "none ", "no output ", "ok ", "done.", "placeholder", "TODO ",
+    "insert a-b ", "[insert a b c d ", "i ", "i am ", "i'm ", "i can't ", "i cannot ", "sorry ",
+    "sorry, but i ", "as an ai ", "unable to ", "not able to ", "you ", "you are ", "you're not ",
+    "that's not ", "that is not what ", "wrong ", "again ", "told you ", "already ", "thanks ", "thank you ",
+    "works ", "it worked ", "perfect ", "great ", "not great ", "exactly ", "ignore ", "ignore all ",
+    "ignore previous ", "instructions ", "system prompt ", "pretend ", "act as ", "dan ", "<|", "kill ",
+    "kill myself ", "sex ", "naked ", "suicide ", "fuck ", "don't ", "not ", "no ", "never ",
 ]  # fmt: skip
 """What some pattern or keyword begins with, or goes on with, over and over."""
 
