@@ -13,7 +13,7 @@ import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from raindrop_logging.workshop import attachments, chat, text_diff, usage
+from raindrop_logging.workshop import attachments, chat, signal_details, usage
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.page_text import anchor
 from raindrop_logging.workshop.span_tree import grow, ticks
@@ -58,6 +58,7 @@ class EventPage:
         return self._frame.page(
             "event.html",
             told=shown,
+            found=self._store.signals.of_event(event.event_id),
             user=self._store.user(event.user_id) if event.user_id else None,
             launcher=self._launcher(story),
             place=self._place(event),
@@ -124,16 +125,15 @@ def told(story: Story) -> dict[str, Any]:
 
 
 def _judged(signal: Signal, event: Event) -> dict[str, Any]:
-    """A signal; its comment, its edit as changes of the output, and the rest of its properties apart."""
-    properties = dict(signal.properties)
-    comment, after = properties.get("comment"), properties.get("after")
-    changed = text_diff.changes(event.output, after) if isinstance(after, str) and event.output else ()
-    apart = {"comment": isinstance(comment, str), "after": bool(changed)}
+    """A signal; its comment, its edit as parts of the output, and the rest of its properties apart."""
+    comment = signal_details.comment(signal)
+    edit = signal_details.edited(signal, event.output) if event.output else ()
+    apart = {"comment": comment is not None, "after": bool(edit)}
     return {
         "signal": signal,
-        "comment": comment if apart["comment"] else None,
-        "changes": text_diff.shortened(changed),
-        "properties": {key: value for key, value in properties.items() if not apart.get(key)},
+        "comment": comment,
+        "edit": signal_details.shortened(edit),
+        "properties": {key: value for key, value in signal.properties.items() if not apart.get(key)},
     }
 
 

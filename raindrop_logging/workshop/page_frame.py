@@ -33,6 +33,8 @@ NAVIGATION: Final = (
     Place("e", "/events", "Events"),
     Place("c", "/conversations", "Conversations"),
     Place("u", "/users", "Users"),
+    Place("s", "/search", "Search"),
+    Place("i", "/signals", "Signals"),
     Place("f", "/tool-errors", "Tool errors"),
     Place("r", "/traces", "Traces"),
 )
@@ -48,6 +50,7 @@ FILTERS: Final[Mapping[str, Any]] = {
     "user_address": page_text.user_address,
     "trace_address": page_text.trace_address,
     "percent": page_text.percent,
+    "signal_address": page_text.signal_address,
     "anchor": page_text.anchor,
     "markdown": rendered,
 }

@@ -17,6 +17,8 @@ from raindrop_logging.workshop.event_page import EventPage
 from raindrop_logging.workshop.facets_page import FacetsPage
 from raindrop_logging.workshop.home_page import HomePage
 from raindrop_logging.workshop.page_frame import HERE, Frame
+from raindrop_logging.workshop.search_page import SearchPage
+from raindrop_logging.workshop.signal_pages import SignalPages
 from raindrop_logging.workshop.tool_errors_page import ToolErrorsPage
 from raindrop_logging.workshop.traces_page import TracePages
 from raindrop_logging.workshop.users_page import UserPages
@@ -36,6 +38,8 @@ class Pages:
             EventPage(store, frame),
             ConversationPages(store, frame),
             UserPages(store, frame),
+            SearchPage(store, frame),
+            SignalPages(store, frame),
             ToolErrorsPage(store, frame),
             TracePages(store, frame),
             FacetsPage(store, frame),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_PIECES: Final = 1_500
 """Words, else lines, that are compared one by one; comparing takes the square of them."""
 
+CONTEXT: Final = 60
+"""Characters that are left of a long unchanged stretch, on either side."""
+
 _WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -53,6 +56,21 @@ def difference(before: str, after: str) -> tuple[EditPart, ...]:
         if len(old) + len(new) <= 2 * MAX_PIECES:
             return tuple(_parts(old, new))
     return tuple(_parts([before], [after]))
+
+
+def shortened(parts: tuple[EditPart, ...]) -> tuple[EditPart, ...]:
+    """The same edit; of long stretches that stayed only what lies beside a change."""
+    last = len(parts) - 1
+    return tuple(
+        EditPart(change="same", text=_cut(part.text, head=at > 0, tail=at < last)) if part.change == "same" else part
+        for at, part in enumerate(parts)
+    )
+
+
+def _cut(text: str, *, head: bool, tail: bool) -> str:
+    """What follows a change keeps its beginning, what precedes one its end."""
+    first, last = (CONTEXT if head else 0), (CONTEXT if tail else 0)
+    return text if len(text) <= first + last + 1 else f"{text[:first]}…{text[len(text) - last :]}"
 
 
 def _parts(old: Sequence[str], new: Sequence[str]) -> Iterator[EditPart]:

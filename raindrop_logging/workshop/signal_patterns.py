@@ -20,10 +20,11 @@ _UNSPACED: Final = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )
 _WORD: Final = re.compile(r"\w+")
-_TYPOGRAPHY: Final = (
+TYPOGRAPHY: Final = (
     ("\u2018", "'"), ("\u2019", "'"), ("\u02bc", "'"), ("\u201c", '"'), ("\u201d", '"'),
     ("\u2013", "-"), ("\u2014", "-"), ("\u2026", "..."),
 )  # fmt: skip
+"""What a text may have, and what a keyword has in its place."""
 
 _GAPS: Final = bytes(code if not chr(code).isascii() or _WORD.match(chr(code)) else 32 for code in range(256))
 
@@ -82,7 +83,7 @@ def plain(text: str) -> str:
     """The text in lower case with straight quotes and plain dashes."""
     text = text.lower()
     if not text.isascii():
-        for typographic, typed in _TYPOGRAPHY:
+        for typographic, typed in TYPOGRAPHY:
             text = text.replace(typographic, typed)
     return text
 

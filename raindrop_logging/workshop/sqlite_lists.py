@@ -17,32 +17,35 @@ from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.sqlite_filter import select
 from raindrop_logging.workshop.sqlite_people import person
 from raindrop_logging.workshop.sqlite_rows import as_dated_event, as_summary
+from raindrop_logging.workshop.sqlite_signal_tables import number_given
 from raindrop_logging.workshop.store import ALL, Page, Person, Summary
 
 if TYPE_CHECKING:
     from raindrop_logging.workshop.sqlite_cursors import Moment
 
-_COUNTS: Final = """
-    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id) AS signal_count,
-    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'NEGATIVE') AS negative_count,
-    (SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'POSITIVE') AS positive_count,
+_NEGATIVE: Final = " AND s.sentiment = 'NEGATIVE'"
+_POSITIVE: Final = " AND s.sentiment = 'POSITIVE'"
+_ERRORS: Final = "(SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id AND p.status = 'error')"
+_COUNTS: Final = f"""
+    {number_given("e.event_id")} AS signal_count,
+    {number_given("e.event_id", _NEGATIVE)} AS negative_count,
+    {number_given("e.event_id", _POSITIVE)} AS positive_count,
     (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id) AS span_count,
-    (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id AND p.status = 'error') AS error_count
-"""
+    {_ERRORS} AS error_count
+"""  # noqa: S608 - this module's own words
 _SUMMARY: Final = f"SELECT e.*, {_COUNTS} FROM events AS e"  # noqa: S608 - this module's own words
 _BELOW: Final = "(e.happened_at, e.rid) < (:at, :rid)"
 _NEWEST_FIRST: Final = "ORDER BY e.happened_at DESC, e.rid DESC"
 
-_OF_CONVERSATION: Final = """
+_OF_CONVERSATION: Final = f"""
 SELECT count(*) AS turn_count, min(e.happened_at) AS first_at, max(e.happened_at) AS last_at,
     sum(e.is_pending) AS pending_count,
     (SELECT o.input FROM events AS o WHERE o.convo_id = :convo_id ORDER BY o.happened_at, o.rid LIMIT 1) AS opening,
-    sum((SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id)) AS signal_count,
-    sum((SELECT count(*) FROM signals AS s WHERE s.event_id = e.event_id AND s.sentiment = 'NEGATIVE'))
-        AS negative_count,
-    sum((SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id AND p.status = 'error')) AS error_count
+    sum({number_given("e.event_id")}) AS signal_count,
+    sum({number_given("e.event_id", _NEGATIVE)}) AS negative_count,
+    sum({_ERRORS}) AS error_count
 FROM events AS e WHERE e.convo_id = :convo_id
-"""
+"""  # noqa: S608 - this module's own words
 
 
 def events(db: sqlite3.Connection, limit: int, cursor: str | None, where: EventFilter) -> Page:

@@ -84,13 +84,25 @@ def given(event: str, test: str) -> str:
         event: the expression for the event's id.
         test: a condition on ``s.name`` and ``s.sentiment``, beginning with AND; or nothing.
     """
+    sent, found = _both(event, test)
+    return f"(EXISTS (SELECT 1 {sent}) OR EXISTS (SELECT 1 {found}))"
+
+
+def number_given(event: str, test: str = "") -> str:
+    """How many signals an event has; as `given`."""
+    sent, found = _both(event, test)
+    return f"((SELECT count(*) {sent}) + (SELECT count(*) {found}))"
+
+
+def _both(event: str, test: str) -> tuple[str, str]:
+    """Where to look for signals that were sent, and for what rules found."""
     sent_right = _RIGHT.format(f"'{INSTRUMENTED}' || s.name", "s.event_id")
     found_right = _RIGHT.format("h.signal_id", "h.event_id")
     return (
-        f"(EXISTS (SELECT 1 FROM signals AS s WHERE s.event_id = {event} AND {sent_right}{test})"  # noqa: S608
-        " OR EXISTS (SELECT 1 FROM signal_hits AS h CROSS JOIN signal_rules AS s"
+        f"FROM signals AS s WHERE s.event_id = {event} AND {sent_right}{test}",
+        "FROM signal_hits AS h CROSS JOIN signal_rules AS s"
         " ON s.signal_id = h.signal_id AND s.version = h.version AND s.enabled"
-        f" WHERE h.event_id = {event} AND {found_right}{test}))"
+        f" WHERE h.event_id = {event} AND {found_right}{test}",
     )
 
 

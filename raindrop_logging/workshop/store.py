@@ -56,7 +56,10 @@ class StoreError(RaindropLoggingError):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """An event in a list: itself, and how much hangs on it."""
+    """An event in a list: itself, and how much hangs on it.
+
+    Signals are those that were sent and those that rules found, without what was marked wrong.
+    """
 
     event: Event
     signal_count: int = 0

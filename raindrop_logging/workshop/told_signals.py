@@ -9,7 +9,9 @@ from typing import Final
 
 import msgspec
 
+from raindrop_logging.workshop import signal_excerpts
 from raindrop_logging.workshop.records import Event
+from raindrop_logging.workshop.search import Part
 from raindrop_logging.workshop.signal_rules import Definition, Kind, Origin, Sentiment, State
 from raindrop_logging.workshop.signal_store import Hit, Preview, SignalInfo
 from raindrop_logging.workshop.told import told
@@ -67,13 +69,17 @@ class ShortEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ToldHit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """One event that has a signal, where it was found, and whether it was marked wrong."""
+    """One event that has a signal, where it was found, and whether it was marked wrong.
+
+    `excerpt` is the text around what was found, in parts that say whether they are it; empty for what SDKs send.
+    """
 
     event: ShortEvent
     found_at: str
     place: str | None
     matched: str | None
     wrong: bool | None
+    excerpt: list[Part]
 
 
 class HitList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -126,8 +132,9 @@ def told_preview(preview: Preview) -> ToldPreview:
 
 def told_hit(hit: Hit) -> ToldHit:
     """A hit under the API's keys."""
-    names = (name for name in ToldHit.__struct_fields__ if name != "event")
-    return ToldHit(event=_short(hit.event), **{name: getattr(hit, name) for name in names})
+    names = (name for name in ToldHit.__struct_fields__ if name not in ("event", "excerpt"))
+    said = {name: getattr(hit, name) for name in names}
+    return ToldHit(event=_short(hit.event), excerpt=list(signal_excerpts.around(hit)), **said)
 
 
 def _short(event: Event) -> ShortEvent:

@@ -45,7 +45,10 @@ def test_health(client: httpx.Client) -> None:
 
 
 def test_list(client: httpx.Client) -> None:
-    """The list tells each event whole, with counts of what hangs on it, and walks page by page."""
+    """The list tells each event whole, with counts of what hangs on it, and walks page by page.
+
+    What rules found counts as what was sent: here one failed tool.
+    """
     events = [ai_event(str(day), timestamp=f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3)]
     client.post("/v1/events/track", json=events)
     moods = ["POSITIVE", "NEGATIVE", "NEGATIVE", None]
@@ -59,7 +62,7 @@ def test_list(client: httpx.Client) -> None:
     told = first["events"][1]
     assert told["input"] == "question"
     names = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
-    assert [told[name] for name in names] == [4, 1, 2, 2, 1]
+    assert [told[name] for name in names] == [5, 1, 3, 2, 1]
     rest = client.get("/api/events", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert ([event["event_id"] for event in rest["events"]], rest["next_cursor"]) == (["1"], None)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop import markdown, text_diff, usage
+from raindrop_logging.workshop import markdown, usage
 from raindrop_logging.workshop.attachments import shown
 from raindrop_logging.workshop.event_page import told
 from raindrop_logging.workshop.records import Event, Signal, Span
@@ -59,22 +59,6 @@ def test_tokens_from_properties() -> None:
     assert usage.total([_span("a")], {"ai.usage.prompt_tokens": 5}).input_tokens == 5
 
 
-@given(st.text(), st.text())
-def test_edits_tell_both_texts(before: str, after: str) -> None:
-    """What stayed and went is the old text, what stayed and came the new one."""
-    found = text_diff.changes(before, after)
-    assert "".join(change.text for change in found if change.kind != "new") == before
-    assert "".join(change.text for change in found if change.kind != "gone") == after
-
-
-def test_long_unchanged_runs_are_cut() -> None:
-    """A small edit of a long text is found at a glance."""
-    found = text_diff.shortened(text_diff.changes("a" * 500 + " old " + "b" * 500, "a" * 500 + " new " + "b" * 500))
-    assert [change.kind for change in found] == ["same", "gone", "new", "same"]
-    assert found[0].text == "…" + "a" * 59 + " "
-    assert found[-1].text == " " + "b" * 59 + "…"
-
-
 @pytest.mark.parametrize("seconds", [0.000001, 0.02, 0.99, 3.42, 59.9])
 def test_ticks(seconds: float) -> None:
     """A few marks at round times, from the beginning, none beyond the end."""
@@ -106,7 +90,7 @@ def test_edit_is_shown_as_changes() -> None:
     """A signal's edit is compared with the output; without an output it stays a property."""
     signal = Signal(event_id="e", name="edited", signal_type="edit", properties={"after": "new words", "by": "ada"})
     (judged,) = told(Story(event=Event(event_id="e", output="old words"), signals=(signal,)))["signals"]
-    assert [change.text for change in judged["changes"] if change.kind == "new"] == ["new"]
+    assert [part.text for part in judged["edit"] if part.change == "added"] == ["new"]
     assert judged["properties"] == {"by": "ada"}
     (bare,) = told(Story(event=Event(event_id="e"), signals=(signal,)))["signals"]
     assert bare["properties"] == signal.properties

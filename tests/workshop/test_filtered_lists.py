@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raindrop_logging.workshop import Store, open_store
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event, Signal, Span, User
-from tests.workshop.many_events import COUNT, EVENTS, at, batch, passes
+from tests.workshop.many_events import COUNT, EVENTS, at, batch, passes, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +160,7 @@ def test_a_conversation_with_all_its_turns(many: Store) -> None:
     assert (told.turn_count, told.opening, told.latest.event_id) == (30, "question 90", "e119")
     assert (told.first_at, told.last_at) == (at(45), at(59))
     assert (told.models, told.user_ids) == (("m",), tuple(f"u{number}" for number in range(7)))
-    assert told.signal_count == sum(number % 10 > 0 for number in numbers)
+    assert told.signal_count == sum(len(signals(number)) for number in numbers)
     assert (told.error_count, told.pending_count) == (1, 0)
     turns = walked(lambda cursor: many.turns("c3", 7, cursor))
     assert [turn.event.event_id for turn in turns] == [f"e{number}" for number in numbers]

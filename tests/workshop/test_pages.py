@@ -101,10 +101,8 @@ def test_hostile_content_is_text(client: httpx.Client) -> None:
         frames = [attrs for tag, attrs in page.found if tag == "iframe"]
         assert all(frame["sandbox"] == "" and "src" not in frame for frame in frames)
         assert all((frame["srcdoc"] or "").startswith(FRAME_POLICY) for frame in frames)
-        assert [attrs.get("src") for tag, attrs in page.found if tag == "script"] == [
-            "/static/theme.js",
-            "/static/workshop.js",
-        ]
+        scripts = [attrs.get("src") for tag, attrs in page.found if tag == "script"]
+        assert scripts == ["/static/theme.js", "/static/workshop.js", *(["/static/signals.js"] if path != "/" else [])]
         assert not [attrs for _, attrs in page.found if any(name.startswith(("on", "style")) for name in attrs)]
         assert all(attrs.get("src") == "/static/drop.svg" for tag, attrs in page.found if tag == "img")
         assert page.text.count("<script>alert(1)</script>") >= times

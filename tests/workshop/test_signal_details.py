@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop.records import Signal
-from raindrop_logging.workshop.signal_details import MAX_PIECES, EditPart, comment, difference, edited
+from raindrop_logging.workshop.signal_details import MAX_PIECES, EditPart, comment, difference, edited, shortened
 
-_texts = st.text("ab \n.日é", max_size=40)
+_texts = st.one_of(st.text("ab \n.日é", max_size=40), st.text(max_size=40))
 
 
 @given(_texts, _texts)
@@ -28,6 +28,14 @@ def test_words_are_compared() -> None:
         EditPart(change="same", text=" fox"),
     )
     assert [part.text for part in difference("日本語", "日英語")] == ["日", "本", "英", "語"]
+
+
+def test_long_unchanged_stretches_are_cut() -> None:
+    """A small edit of a long text is found at a glance."""
+    found = shortened(difference("a" * 500 + " old " + "b" * 500, "a" * 500 + " new " + "b" * 500))
+    assert [part.change for part in found] == ["same", "removed", "added", "same"]
+    assert found[0].text == "…" + "a" * 59 + " "
+    assert found[-1].text == " " + "b" * 59 + "…"
 
 
 def test_long_texts_are_compared_by_line_and_then_as_a_whole() -> None:

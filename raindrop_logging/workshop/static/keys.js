@@ -26,6 +26,14 @@ function openLink(selector) {
 function focusField() {
   const field = document.querySelector("[data-search], input[type=search]");
   if (field) field.focus();
+  else location.assign("/search");
+}
+
+// Right or wrong, for the hit in focus: the button that says so, or the one that takes it back.
+function mark(key) {
+  const row = document.activeElement?.closest("[data-hit]");
+  const button = row?.querySelector(`.marks button[title$="(${key})"]`);
+  if (button) button.click();
 }
 
 const DOES = {
@@ -34,6 +42,8 @@ const DOES = {
   "[": () => openLink("[data-newer]"),
   "]": () => openLink("[data-older]"),
   "/": focusField,
+  x: () => mark("x"),
+  y: () => mark("y"),
   m: switchView,
   t: switchTheme,
   "?": () => dialog.showModal(),

@@ -18,7 +18,7 @@ const concerns = (event) => event.event_id === eventId
 
 // Reloads what the page shows, and keeps what the reader opened. A page with a filter bar reloads its list only, so that
 // nothing is lost that the reader is writing.
-async function refreshMain() {
+export async function refreshMain() {
   const answer = await fetch(location.href);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -27,12 +27,12 @@ async function refreshMain() {
     if (same) same.open = true;
   }
   const focused = document.activeElement?.closest("details[id]")?.id;
-  const row = document.activeElement?.closest("[data-rows] > li")?.dataset.id;
+  const row = document.activeElement?.closest("li[data-id]")?.dataset.id;
   applyView(page);
   const part = document.querySelector("[data-part]") ? "[data-part]" : "main";
   document.querySelector(part).replaceWith(document.adoptNode(page.querySelector(part)));
   if (focused) document.getElementById(focused)?.querySelector("summary").focus({ preventScroll: true });
-  if (row) document.querySelector(`[data-rows] > [data-id="${CSS.escape(row)}"] a`)?.focus({ preventScroll: true });
+  if (row !== undefined) document.querySelector(`li[data-id="${CSS.escape(row)}"] a`)?.focus({ preventScroll: true });
   shown();
 }
 
