@@ -6,6 +6,7 @@ In: GET requests with `range`.  Out: HTML.  Touches: the store.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FAILURES: Final = 6
 TOOLS: Final = 5
 SIGNALS: Final = 6
+SECONDS: Final = 1.0
+"""For each of the five questions over time; what takes longer is missing, and the page says so."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -78,11 +81,12 @@ class HomePage:
 
     def _figures(self, chosen: Range, where: EventFilter) -> dict[str, Any]:
         """Tiles, charts, failures and failing tools of a stretch of time."""
-        failures = self._store.timeseries(where, by=chosen.by, measure="failures")
-        users = self._store.timeseries(where, by=chosen.by, measure="users")
-        everyone = self._store.timeseries(where, by="all", measure="users")
-        signalled = self._store.timeseries(where, by="all", measure="signals")
-        signals = self._store.timeseries(where, by=chosen.by, measure="signals", split="signal", top=SIGNALS)
+        ask = partial(self._store.timeseries, where, seconds=SECONDS)
+        failures = ask(by=chosen.by, measure="failures")
+        users = ask(by=chosen.by, measure="users")
+        everyone = ask(by="all", measure="users")
+        signalled = ask(by="all", measure="signals")
+        signals = ask(by=chosen.by, measure="signals", split="signal", top=SIGNALS)
         since = ("since", chosen.name)
         failing = Asked(path="/tool-errors", pairs=(since,))
         return {
@@ -115,20 +119,25 @@ def _tiles(
         {
             "label": "Failed",
             "value": failed,
-            "rate": failed / events if events else None,
+            "rate": _share(failed, events),
             "address": written("/events", (since, ("error", "true"))),
         },
         {
             "label": "With a signal",
             "value": judged,
-            "rate": judged / events if events else None,
+            "rate": _share(judged, events),
             "address": written("/events", (since,)),
         },
     ]
 
 
-def _sum(timeline: Timeline, name: str) -> int:
-    return sum(sum(getattr(line, name)) for line in timeline.lines)
+def _sum(timeline: Timeline, name: str) -> int | None:
+    """None when the time was too short to count."""
+    return None if timeline.partial else sum(sum(getattr(line, name)) for line in timeline.lines)
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
 
 
 def _charts(chosen: Range, failures: Timeline, users: Timeline, signals: Timeline) -> list[charts.Drawn]:

@@ -127,7 +127,7 @@ def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, b
     client.post("/v1/events/track", json=ai_event(EVIL + "2", event=EVIL, user_id=EVIL, ai_data={"input": EVIL}))
     browser.wait(f"{LINES}.length === 2")
     assert EVIL in browser.ask(f"{LINES}[0].innerText")
-    assert browser.ask("document.querySelectorAll('main img, main svg, main script').length") == 0
+    assert browser.ask("document.querySelectorAll('main img, [data-rows] svg, main script').length") == 0
     browser.open(workshop.url + browser.ask(f"{LINES}[1].querySelector('a').getAttribute('href')"))
     assert (
         browser.ask("document.querySelectorAll('main img, main script, main iframe:not([sandbox=\"\"])').length") == 0
