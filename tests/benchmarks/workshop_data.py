@@ -106,7 +106,7 @@ def _spans(number: int) -> Iterator[Span]:
     for place, kind in enumerate(("llm", "tool")):
         failed = kind == "tool" and number % 25 == 0
         yield Span(
-            trace_id=f"{number + 1:032x}",
+            trace_id=f"{number + 2**64:032x}",  # no event's id
             span_id=f"{2 * number + place + 1:016x}",
             name=TOOLS[number % 4] if kind == "tool" else "chat",
             kind=kind,
