@@ -94,9 +94,7 @@ class UserBody(msgspec.Struct):
     traits: dict[str, Any] | None = None
 
 
-_KNOWN: Final = {
-    body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)
-}
+_KNOWN: Final = {body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)}
 
 _Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 

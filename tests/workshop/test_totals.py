@@ -33,7 +33,9 @@ BATCHES = st.one_of(
         st.sampled_from((OLD, None)),
     ),
     st.builds(lambda trace_id: Batch(of_traces=(Event(event_id=trace_id),)), TRACES),
-    st.builds(lambda event_id, name: Batch(signals=(Signal(event_id=event_id, name=name),)), IDS, st.sampled_from("xy")),
+    st.builds(
+        lambda event_id, name: Batch(signals=(Signal(event_id=event_id, name=name),)), IDS, st.sampled_from("xy")
+    ),
     st.builds(lambda user_id: Batch(users=(User(user_id=user_id),)), IDS),
     st.builds(
         lambda event_id, trace_id, span_id: Batch(
