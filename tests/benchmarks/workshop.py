@@ -71,11 +71,11 @@ def _given() -> argparse.Namespace:
 
 def _ingest(server: Server, folder: Path) -> tuple[Raw, int]:
     """Events in batches while pages are read; then the raw inserts of the very rows they became."""
-    send(server.port, "events", 0, BATCH)  # what the reader asks for is there, and all code is loaded
-    before = server.busy()
+    send(server, "events", 0, BATCH)  # what the reader asks for is there, and all code is loaded
     with reading(server.port) as taken:
-        sent = send(server.port, "events", BATCH, INGESTED)
-    each = (server.busy() - before) / sent.events * 1e6
+        sent = send(server, "events", BATCH, INGESTED)
+    each = sent.server / sent.events * 1e6
+    waiting = _health(Client(server.port))["unindexed"]
     raw = _raw_inserts(folder / "ingest.db", folder / "raw.db")
     rate, possible = sent.events / sent.seconds, 1e6 / each
     print(f"{'ingest of 100-event batches, pages read':40} {'measured':>12} {'target':>12}")
@@ -84,9 +84,9 @@ def _ingest(server: Server, folder: Path) -> tuple[Raw, int]:
     print(f"{'events a second of server CPU':40} {possible:12,.0f}")
     print(f"{'raw inserts a second':40} {1e6 / raw.clock:12,.0f} {'':12}  ingest is {rate * raw.clock / 1e6:.2f} of it")
     print(f"{'raw inserts a second of CPU':40} {1e6 / raw.busy:12,.0f} {'':12}  ingest is {raw.busy / each:.2f} of it")
-    print(f"{'sender, CPU µs an event':40} {sent.busy / sent.events * 1e6:12,.0f}")
+    print(f"{'sender, CPU µs an event':40} {sent.sender / sent.events * 1e6:12,.0f}")
     print(f"{'a page meanwhile, median ms':40} {statistics.median(taken) * 1e3:12,.0f}")
-    print(f"{'waiting for the index afterwards':40} {_health(Client(server.port))['unindexed']:12,}\n", flush=True)
+    print(f"{'waiting for the index afterwards':40} {waiting:12,}\n", flush=True)
     return raw, int(verdict == "MISSED")
 
 
@@ -95,9 +95,9 @@ def _verdict(target: float, rate: float, possible: float) -> str:
 
 
 def _fill(server: Server, path: Path, events: int, real: Path | None) -> None:
+    sent = send(server, "all", 0, events, real)
+    busy = sent.server
     before = server.busy()
-    sent = send(server.port, "all", 0, events, real)
-    busy = server.busy() - before
     client = Client(server.port)
     left = _health(client)["unindexed"]
     print(f"filled with {sent.events:,} events, 2 spans and 0.3 signals each, in {sent.seconds:.0f} s", end="")
@@ -105,7 +105,7 @@ def _fill(server: Server, path: Path, events: int, real: Path | None) -> None:
     began = time.monotonic()
     while _health(client)["unindexed"] or _backfilling(client):
         time.sleep(POLL_SECONDS)
-    later = server.busy() - before - busy
+    later = server.busy() - before
     size = path.stat().st_size / sent.events
     print(f"{left:,} waited for the index, all in it {time.monotonic() - began:.0f} s later", end="")
     print(f" ({later / max(left, 1) * 1e6:.0f} µs of CPU each); {size:,.0f} bytes an event\n", flush=True)

@@ -34,11 +34,12 @@ _SPAWNED = multiprocessing.get_context("spawn")
 
 
 class Sent(NamedTuple):
-    """How many events were acknowledged, in how many seconds of the clock and of the sender's own time."""
+    """How many events were acknowledged, in how many seconds of the clock, and of the sender's and the server's CPU."""
 
     events: int
     seconds: float
-    busy: float
+    sender: float
+    server: float
 
 
 class Server(NamedTuple):
@@ -65,10 +66,10 @@ def serving(db: Path) -> Generator[Server]:
             process.terminate()
 
 
-def send(port: int, kind: str, start: int, count: int, real: Path | None = None) -> Sent:
+def send(server: Server, kind: str, start: int, count: int, real: Path | None = None) -> Sent:
     """Post from another process: `events` alone, or `all` that belongs to them and the real conversations too."""
     answers = _SPAWNED.SimpleQueue()
-    process = _SPAWNED.Process(target=_send, args=(port, kind, start, count, real, answers))
+    process = _SPAWNED.Process(target=_send, args=(server, kind, start, count, real, answers))
     process.start()
     sent: Sent = answers.get()
     process.join()
@@ -113,15 +114,15 @@ class Client:
             raise RuntimeError(f"{post.path}: {answer.status} {body[:200]!r}")
 
 
-def _send(port: int, kind: str, start: int, count: int, real: Path | None, answers: SimpleQueue[Sent]) -> None:
+def _send(server: Server, kind: str, start: int, count: int, real: Path | None, answers: SimpleQueue[Sent]) -> None:
     said = posts(batches(count, start=start, spans=kind == "all"))
     if kind == "events":
         said = iter([*said])  # made before the clock starts
-    began, busy = time.monotonic(), time.process_time()
-    events = _post_all(port, said)
+    began, sender, busy = time.monotonic(), time.process_time(), server.busy()
+    events = _post_all(server.port, said)
     if real:
-        events += _post_all(port, posts(conversations(real)))
-    answers.put(Sent(events, time.monotonic() - began, time.process_time() - busy))
+        events += _post_all(server.port, posts(conversations(real)))
+    answers.put(Sent(events, time.monotonic() - began, time.process_time() - sender, server.busy() - busy))
 
 
 def _post_all(port: int, said: Iterator[Post]) -> int:
