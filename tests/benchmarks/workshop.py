@@ -140,6 +140,8 @@ def _ask(server: Server, client: Client, asked: Asked, rounds: int, raw: Raw) ->
     median, cpu = statistics.median(taken), statistics.median(busy)
     verdict = _verdict(-asked.target, -median, -cpu)
     partial = " partial" if b'"partial":true' in body else ""
+    if b'"error":"too_slow"' in body:
+        verdict, partial = "MISSED", " no answer"
     print(
         f"{asked.name:32} {median:7.1f} ms {max(taken):7.1f} ms {cpu:7.1f} ms {asked.target:5.0f} ms {verdict:10}"
         f" {cpu * 1e3 / raw.busy:14,.0f}{partial}",

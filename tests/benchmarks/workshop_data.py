@@ -52,12 +52,14 @@ def event(number: int) -> Event:
         "latency_ms": dice.randrange(4000),
         "region": dice.choice(REGIONS),
     }
+    said, answered = _texts(number, dice)
     return Event(
         event_id=f"{number:032x}",
         user_id=_user(number),
         event=dice.choice(NAMES),
         model="rare-model" if number % 1000 == 7 else dice.choice(MODELS),
-        **_texts(number, dice),
+        input=said,
+        output=answered,
         convo_id=f"convo-{number // 6}",
         properties={**properties, "build": "canary"} if number % 500 == 3 else properties,
         attachments=({"type": "text", "value": "note"},) if number % 20 == 0 else (),
@@ -67,7 +69,7 @@ def event(number: int) -> Event:
     )
 
 
-def _texts(number: int, dice: random.Random) -> dict[str, str]:
+def _texts(number: int, dice: random.Random) -> tuple[str, str]:
     """Many words are common, a few are rare; a handful are there for questions to ask for."""
     words = [dice.choice(_COMMON) for _ in range(_WORDS_OF_INPUT + _WORDS_OF_OUTPUT)]
     for place in range(0, len(words), 2):
@@ -76,7 +78,7 @@ def _texts(number: int, dice: random.Random) -> dict[str, str]:
     words[50] = "zebrafish order" if number % 2_000 == 9 else words[50]
     words[60] = "数据库连接错误" if number % 500 == 3 else words[60]
     words[70] = "请退款" if number % 5_000 == 3 else words[70]
-    return {"input": " ".join(words[:_WORDS_OF_INPUT]), "output": " ".join(words[_WORDS_OF_INPUT:])}
+    return " ".join(words[:_WORDS_OF_INPUT]), " ".join(words[_WORDS_OF_INPUT:])
 
 
 def conversations(path: Path, size: int = 100) -> Iterator[Batch]:
