@@ -89,10 +89,12 @@ class SqliteStore:
             for _ in range(READERS):
                 self._readers.put(connect(location))
         self._writers.put(writing)
+        backfill = Backfill()
         self._writer = Writer(
             partial(_borrowed, self._writers),
-            chores=(sqlite_search_index.fill, Backfill()),
-            pressing=(sqlite_search_index.catch_up,),
+            chores=(sqlite_search_index.fill, backfill),
+            # A new rule goes on through what is stored, one step a group, also while events never cease to come.
+            pressing=(sqlite_search_index.catch_up, lambda db: backfill(db) and False),
         )
         self._judging = Judging()
         self._signals = SqliteSignals(self._reading, self._writer.submit)

@@ -19,7 +19,7 @@ from raindrop_logging.workshop.store import StoreError
 GROUP_LIMIT: Final = 200
 """Jobs in one commit, at most: what waits for the disk together."""
 
-QUIET_SECONDS: Final = 0.2
+QUIET_SECONDS: Final = 0.05
 """No job for so long: chores may begin. Less would put one between any two batches of a busy client."""
 PACE: Final = 2
 """Pieces of each pressing chore for each job: for a batch of 100 events, as much as it brought."""
