@@ -94,6 +94,8 @@ class UserBody(msgspec.Struct):
     traits: dict[str, Any] | None = None
 
 
+_KNOWN: Final = {body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)}
+
 _Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 
 
@@ -191,7 +193,7 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
     for alias, name in ALIASES.items():
         if named.get(name) is None and alias in item:
             named[name] = item[alias]
-    ignored.update(named.keys() - {field.name for field in msgspec.structs.fields(body_type)})
+    ignored.update(named.keys() - _KNOWN[body_type])
     try:
         return msgspec.convert(named, body_type)
     except msgspec.ValidationError as error:

@@ -17,6 +17,7 @@ from raindrop_logging.workshop.answers import FACETS, Facet, Value
 from raindrop_logging.workshop.event_filter import PROPERTY
 from raindrop_logging.workshop.sqlite_deadline import OutOfTimeError, within
 from raindrop_logging.workshop.sqlite_filter import COLUMNS, NEWEST, Selection, select
+from raindrop_logging.workshop.sqlite_signal_tables import BY_NAME
 from raindrop_logging.workshop.store import ALL
 
 if TYPE_CHECKING:
@@ -51,10 +52,9 @@ _COUNTING: Final = {
     False: {
         **{name: f"SELECT {name} AS value, count(*) AS n FROM events WHERE {name} IS NOT NULL GROUP BY 1"  # noqa: S608
            for name in COLUMNS},
-        "tool": """SELECT name AS value, count(*) AS n FROM (SELECT DISTINCT name, event_id FROM spans
-            WHERE kind = 'tool' AND event_id IS NOT NULL) GROUP BY 1""",
-        "signal": """SELECT name AS value, count(*) AS n FROM (SELECT DISTINCT name, event_id FROM event_signals) AS s
-            WHERE EXISTS (SELECT 1 FROM events AS e WHERE e.event_id = s.event_id) GROUP BY 1""",
+        "tool": """SELECT name AS value, count(DISTINCT event_id) AS n FROM spans INDEXED BY spans_of_tools
+            WHERE kind = 'tool' AND event_id IS NOT NULL GROUP BY 1""",
+        "signal": BY_NAME,
         "properties": "SELECT key, value, count(*) AS n FROM event_props GROUP BY 1, 2",
         PROPERTY: "SELECT value, count(*) AS n FROM event_props WHERE key = :key GROUP BY 1",
     },

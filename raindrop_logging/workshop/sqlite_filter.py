@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEW: Final = 2_000
 """So many events are cheaper to sort than all events are to walk."""
+FEW_OF_SEVERAL: Final = 10_000
+"""The same where several conditions are combined: each may have many events, and all together none."""
 
 NEWEST: Final = "events AS e INDEXED BY events_newest"
 _RAREST: Final = "few CROSS JOIN events AS e ON e.rid = few.rid"
@@ -31,8 +33,9 @@ FAILED: Final = """EXISTS (
     SELECT 1 FROM spans AS s INDEXED BY spans_failed WHERE s.event_id = {e}.event_id AND s.status = 'error')"""
 """Some span of the event failed; the index is small, as it holds no others."""
 
-_OF_SPANS: Final = "SELECT e.rid FROM spans AS s CROSS JOIN events AS e ON e.event_id = s.event_id WHERE"
-_OF_SIGNALS: Final = "SELECT e.rid FROM event_signals AS s CROSS JOIN events AS e ON e.event_id = s.event_id WHERE"
+_OF_EVENTS: Final = " CROSS JOIN events AS e ON e.event_id = s.event_id"
+_OF_SPANS: Final = f"SELECT e.rid FROM spans AS s{_OF_EVENTS} WHERE"  # noqa: S608
+_OF_SIGNALS: Final = f"SELECT e.rid FROM event_signals AS s{_OF_EVENTS} WHERE"  # noqa: S608
 
 
 class Condition(NamedTuple):
@@ -76,12 +79,12 @@ def select(db: sqlite3.Connection, where: EventFilter) -> Selection:
 
 
 def _rarest(db: sqlite3.Connection, conditions: Iterable[Condition], arguments: dict[str, Any]) -> str | None:
-    """The condition that the fewest events meet, if those are few."""
-    least, found = FEW, None
-    for condition in conditions:
-        if condition.rids is None:
-            continue
-        counting = f"SELECT count(*) AS n FROM ({condition.rids} LIMIT {least + 1})"  # noqa: S608 - own names only
+    """The condition that the fewest events meet, if those are few; spans and signals count as events."""
+    narrowing = [condition for condition in conditions if condition.rids is not None]
+    least, found = FEW_OF_SEVERAL if len(narrowing) > 1 else FEW, None
+    for condition in narrowing:
+        rows = (condition.rids or "").replace(_OF_EVENTS, "").replace("SELECT e.rid", "SELECT 1")
+        counting = f"SELECT count(*) AS n FROM ({rows} LIMIT {least + 1})"  # noqa: S608 - own names only
         count = db.execute(counting, arguments).fetchone()["n"]
         if count <= least:
             least, found = count, condition.rids

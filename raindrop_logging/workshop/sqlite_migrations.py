@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from raindrop_logging.workshop import sqlite_index, sqlite_search_index, sqlite_signal_tables
+from raindrop_logging.workshop import sqlite_index, sqlite_search_index, sqlite_signal_tables, sqlite_totals
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,6 +20,7 @@ MIGRATIONS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     2: sqlite_index.add_tables,
     3: sqlite_search_index.add_tables,
     4: sqlite_signal_tables.add_tables,
+    5: sqlite_totals.add_tables,
 }
 """What makes each version of the one before it."""
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STEP_ROWS: Final = 50
 """Events indexed at a time, about 20 ms for 2 KB each: so long may a batch that comes meanwhile wait."""
 
+MOST_WAITING: Final = 100_000
+"""When more events wait, those that come are kept waiting too: what a search reads one by one stays bounded."""
+
 STEP_CHARS: Final = 500_000
 """Characters indexed at a time, unless one event alone has more."""
 
@@ -95,6 +98,12 @@ def fill(db: sqlite3.Connection, rows: int = STEP_ROWS) -> bool:
         )
         db.execute("DELETE FROM search_queue WHERE rid = ?", (rid,))
     return bool(chosen)
+
+
+def catch_up(db: sqlite3.Connection) -> bool:
+    """Index some where more than `MOST_WAITING` may wait, in the caller's transaction; whether that was so."""
+    (apart,) = db.execute("SELECT (SELECT max(rid) FROM search_queue) - (SELECT min(rid) FROM search_queue)").fetchone()
+    return apart is not None and apart > MOST_WAITING and fill(db)
 
 
 def waiting(db: sqlite3.Connection) -> int:

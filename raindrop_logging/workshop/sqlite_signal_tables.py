@@ -75,6 +75,23 @@ _STATEMENTS: Final = (
 
 
 _RIGHT: Final = "NOT EXISTS (SELECT 1 FROM signal_marks AS m WHERE m.signal_id = {} AND m.event_id = {} AND m.wrong)"
+_SENT_RIGHT: Final = _RIGHT.format(f"'{INSTRUMENTED}' || s.name", "s.event_id")
+_FOUND_RIGHT: Final = _RIGHT.format("h.signal_id", "h.event_id")
+_STORED: Final = "EXISTS (SELECT 1 FROM events AS e WHERE e.event_id = {}.event_id)"
+
+BY_NAME: Final = f"""
+SELECT name AS value, sum(n) AS n FROM (
+    SELECT s.name, count(DISTINCT s.event_id) AS n FROM signals AS s INDEXED BY signals_by_name
+    WHERE {_SENT_RIGHT} AND {_STORED.format("s")} GROUP BY s.name
+    UNION ALL
+    SELECT r.name, count(*) AS n FROM signal_rules AS r
+    CROSS JOIN signal_hits AS h ON h.signal_id = r.signal_id AND h.version = r.version
+    WHERE r.enabled AND {_FOUND_RIGHT} AND {_STORED.format("h")} AND NOT EXISTS (
+        SELECT 1 FROM signals AS s WHERE s.name = r.name AND s.event_id = h.event_id AND {_SENT_RIGHT})
+    GROUP BY r.signal_id)
+GROUP BY 1
+"""  # noqa: S608 - own names only
+"""How many stored events have each signal: what `event_signals` says, in the order of the indexes, unsorted."""
 
 
 def given(event: str, test: str) -> str:
@@ -96,13 +113,11 @@ def number_given(event: str, test: str = "") -> str:
 
 def _both(event: str, test: str) -> tuple[str, str]:
     """Where to look for signals that were sent, and for what rules found."""
-    sent_right = _RIGHT.format(f"'{INSTRUMENTED}' || s.name", "s.event_id")
-    found_right = _RIGHT.format("h.signal_id", "h.event_id")
     return (
-        f"FROM signals AS s WHERE s.event_id = {event} AND {sent_right}{test}",
+        f"FROM signals AS s WHERE s.event_id = {event} AND {_SENT_RIGHT}{test}",
         "FROM signal_hits AS h CROSS JOIN signal_rules AS s"
         " ON s.signal_id = h.signal_id AND s.version = h.version AND s.enabled"
-        f" WHERE h.event_id = {event} AND {found_right}{test}",
+        f" WHERE h.event_id = {event} AND {_FOUND_RIGHT}{test}",
     )
 
 

@@ -27,6 +27,7 @@ from raindrop_logging.workshop import (
     sqlite_search_index,
     sqlite_stories,
     sqlite_timeseries,
+    sqlite_totals,
     times,
 )
 from raindrop_logging.workshop.answers import FACETS, Pruned
@@ -67,11 +68,6 @@ READERS: Final = 4
 SCANNED: Final = 50
 """Stories in memory at a time during a scan."""
 
-_COUNTS: Final = """
-SELECT (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM signals) AS signals,
-    (SELECT count(*) FROM signals WHERE event_id NOT IN (SELECT event_id FROM events)) AS signals_without_event,
-    (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM users) AS users
-"""
 _UPKEEP: Final = """
 SELECT (SELECT count(*) FROM search_queue) AS unindexed,
     (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS database_bytes
@@ -93,7 +89,13 @@ class SqliteStore:
             for _ in range(READERS):
                 self._readers.put(connect(location))
         self._writers.put(writing)
-        self._writer = Writer(partial(_borrowed, self._writers), (sqlite_search_index.fill, Backfill()))
+        backfill = Backfill()
+        self._writer = Writer(
+            partial(_borrowed, self._writers),
+            chores=(sqlite_search_index.fill, backfill),
+            # A new rule goes on through what is stored, one step a group, also while events never cease to come.
+            pressing=(sqlite_search_index.catch_up, lambda db: backfill(db) and False),
+        )
         self._judging = Judging()
         self._signals = SqliteSignals(self._reading, self._writer.submit)
         try:
@@ -211,7 +213,7 @@ class SqliteStore:
     def counts(self) -> Counts:
         """See `Store.counts`."""
         with self._reading() as db:
-            return Counts(**dict(db.execute(_COUNTS).fetchone()))
+            return Counts(**dict(db.execute(sqlite_totals.COUNTS).fetchone()))
 
     def upkeep(self) -> Upkeep:
         """See `Store.upkeep`."""

@@ -56,6 +56,7 @@ _OTHERS: Final = {
     "signal": "CROSS JOIN event_signals AS x ON x.event_id = e.event_id",
     "tool": "CROSS JOIN spans AS x ON x.event_id = e.event_id AND x.kind = 'tool'",
 }
+_SIGNALS_FIRST: Final = "event_signals AS x CROSS JOIN events AS e ON e.event_id = x.event_id"
 
 
 class _Asked(NamedTuple):
@@ -170,20 +171,24 @@ def _marked(db: sqlite3.Connection, chosen: Selection, asked: _Asked) -> str | N
 def _scanned(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: list[str]) -> list[_Count]:
     """One look at each event that passes: bucket by bucket, which spares sorting, or all at once where they are few."""
     whole = [(_BUCKETS[asked.by], scale[0], scale[-1])]
-    stretches = whole if chosen.head else [(":low", low, high) for low, high in pairwise(scale)]
+    # The view of signals would be put together again for each bucket: so its rows are looked through once.
+    by_signal = asked.split == "signal" and not chosen.head
+    at_once = bool(chosen.head) or by_signal
+    stretches = whole if at_once else [(":low", low, high) for low, high in pairwise(scale)]
+    source = _SIGNALS_FIRST if by_signal else f"{chosen.source} {_OTHERS.get(asked.split or '', '')}"
     each = asked.split in _OTHERS
     distinct = "DISTINCT " if each or asked.measure in _DISTINCT else ""
     measured = _MEASURES[asked.measure].format(" AND s.name = :signal_name" if asked.signal else "")
     if asked.split == "signal" and asked.measure == "signals" and asked.signal:
         measured = "CASE WHEN x.name = :signal_name THEN e.rid END"
     # A bucket is one group: to say so would make SQLite sort it.
-    grouping = "GROUP BY 1, 2" if chosen.head else "GROUP BY 2" if asked.split else ""
+    grouping = "GROUP BY 1, 2" if at_once else "GROUP BY 2" if asked.split else ""
     counts: list[_Count] = []
     for bucket, low, high in stretches:
         sql = (
             f"{chosen.head} SELECT {bucket} AS at, {_name(asked.split)} AS name,"  # noqa: S608
             f" count(*) AS whole, count({distinct}{measured}) AS n"
-            f" FROM {chosen.source} {_OTHERS.get(asked.split or '', '')}"
+            f" FROM {source}"
             f" WHERE {chosen.tests()} AND e.happened_at >= :low AND e.happened_at < :high"
             f" {grouping}"
         )

@@ -19,6 +19,11 @@ from raindrop_logging.workshop.store import StoreError
 GROUP_LIMIT: Final = 200
 """Jobs in one commit, at most: what waits for the disk together."""
 
+QUIET_SECONDS: Final = 0.05
+"""No job for so long: chores may begin. Less would put one between any two batches of a busy client."""
+PACE: Final = 2
+"""Pieces of each pressing chore for each job: for a batch of 100 events, as much as it brought."""
+
 _Result = TypeVar("_Result")
 _Work = Callable[[sqlite3.Connection], Any]
 _Job = tuple[_Work, "Future[Any]"]
@@ -29,13 +34,18 @@ class Writer:
     """Owns the thread; borrows a connection for each group.
 
     `chores` are what to do while no job waits: each does a small piece in a transaction, True while it has more.
+    `pressing` are done after each group, `PACE` pieces a job, whatever waits: they keep a backlog bounded.
     """
 
     def __init__(
-        self, borrow: Callable[[], AbstractContextManager[sqlite3.Connection]], chores: Sequence[Chore] = ()
+        self,
+        borrow: Callable[[], AbstractContextManager[sqlite3.Connection]],
+        chores: Sequence[Chore] = (),
+        pressing: Sequence[Chore] = (),
     ) -> None:
         self._borrow = borrow
         self._chores = chores
+        self._pressing = pressing
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -66,25 +76,35 @@ class Writer:
         return True
 
     def _write_until_closed(self) -> None:
-        self._use_the_quiet()
         while (group := self._next_group()) is not None:
             with self._borrow() as db:
                 _commit(db, group)
-            self._use_the_quiet()
+            for chore in self._pressing:
+                any(not self._piece(chore) for _ in range(PACE * len(group)))
 
-    def _use_the_quiet(self) -> None:
-        """Piece by piece until a job comes; what fails is left for the next quiet moment."""
+    def _next_job(self) -> _Job | None:
+        """The job that comes next; while none comes, chores piece by piece. What fails waits for another quiet time."""
         left = list(self._chores)
-        while left and self._jobs.empty():
-            piece: Future[bool] = Future()
-            with self._borrow() as db:
-                _commit(db, [(left[0], piece)])
-            if piece.exception() is not None or not piece.result():
-                left.pop(0)
+        patience = QUIET_SECONDS
+        while left:
+            try:
+                return self._jobs.get(timeout=patience)
+            except queue.Empty:
+                patience = 0.0
+                if not self._piece(left[0]):
+                    left.pop(0)
+        return self._jobs.get()
+
+    def _piece(self, chore: Chore) -> bool:
+        """Whether the chore has more."""
+        done: Future[bool] = Future()
+        with self._borrow() as db:
+            _commit(db, [(chore, done)])
+        return done.exception() is None and done.result()
 
     def _next_group(self) -> list[_Job] | None:
         """What waits right now, at most `GROUP_LIMIT` jobs; None once closed and empty."""
-        first = self._jobs.get()
+        first = self._next_job()
         if first is None:
             return None
         group = [first]

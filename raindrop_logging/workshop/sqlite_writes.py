@@ -6,6 +6,7 @@ Every write is idempotent: the same batch again changes nothing.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 _EVENT_COLUMNS: Final = (*SCALARS, "properties", "attachments", "feature_flags", "is_pending")
+_scalars: Final = attrgetter(*SCALARS)
 _SPAN_COLUMNS: Final = (
     "parent_id", "name", "kind", "status", "error", "input", "output", "start_time", "end_time",
     "attributes", "events", "resource",
@@ -40,7 +42,10 @@ def _upsert(table: str, keys: tuple[str, ...], kept: tuple[str, ...], replaced: 
 
 
 _EVENT_NAMES: Final = ("event_id", "received_at", *_EVENT_COLUMNS)
-_EVENT_INSERT: Final = f"INSERT INTO events ({', '.join(_EVENT_NAMES)}) VALUES ({', '.join('?' * len(_EVENT_NAMES))})"  # noqa: S608
+_EVENT_INSERT: Final = (
+    f"INSERT INTO events ({', '.join(_EVENT_NAMES)}) VALUES ({', '.join('?' * len(_EVENT_NAMES))})"  # noqa: S608
+    " ON CONFLICT (event_id) DO NOTHING"
+)
 _EVENT_UPDATE: Final = (
     f"UPDATE events SET {', '.join(f'{name} = ?' for name in _EVENT_COLUMNS)} WHERE event_id = ? RETURNING rid"  # noqa: S608
 )
@@ -81,13 +86,16 @@ class BatchWriter:
         self.written = Written()
 
     def write(self, batch: Batch) -> tuple[str, ...]:
-        """All of the batch; spans first, so that an event known only by its trace finds its owner."""
+        """All of the batch: events before their spans, which then say nothing new of them.
+
+        An event known only by its trace comes after the spans that tell its owner.
+        """
+        for event in batch.events:
+            self._event(event)
         for span in batch.spans:
             self._span(span)
         for step in batch.steps:
             self._step(step)
-        for event in batch.events:
-            self._event(event)
         for event in batch.of_traces:
             self._event_of_trace(event)
         for signal in batch.signals:
@@ -97,8 +105,8 @@ class BatchWriter:
         return tuple(self._changed)
 
     def _event(self, said: Event) -> None:
-        known = self._known(said.event_id)
-        self._save(merge(known, said) if known else said, known)
+        if not self._insert(said) and (known := self._known(said.event_id)):
+            self._update(merge(known, said), known)
         if said.trace_id:
             self._link(said.trace_id, said.event_id, declared=True)
 
@@ -134,9 +142,10 @@ class BatchWriter:
     def _hear(self, about: Event, trace_id: str) -> None:
         """What a span says of its event only fills gaps, whichever comes first."""
         known = self._known(about.event_id)
-        filled = merge(about, known) if known else about
-        if filled != known:
-            self._save(filled, known)
+        if known is None:
+            self._insert(about)
+        elif (filled := merge(about, known)) != known:
+            self._update(filled, known)
         self._link(trace_id, about.event_id, declared=False)
 
     def _touch(self, trace_id: str) -> None:
@@ -159,9 +168,9 @@ class BatchWriter:
         orphan = self._known(trace_id)
         if orphan is None:
             return
-        known = self._known(event_id)
         renamed = msgspec.structs.replace(orphan, event_id=event_id)
-        self._save(merge(renamed, known) if known else renamed, known)
+        if not self._insert(renamed) and (known := self._known(event_id)):
+            self._update(merge(renamed, known), known)
         self._db.execute("UPDATE OR IGNORE signal_marks SET event_id = ? WHERE event_id = ?", (event_id, trace_id))
         self._db.execute("DELETE FROM events WHERE event_id = ?", (trace_id,))
         self._db.execute("DELETE FROM traces WHERE trace_id = ? AND event_id = ?", (trace_id, trace_id))
@@ -196,20 +205,44 @@ class BatchWriter:
         row = self._db.execute("SELECT * FROM events WHERE event_id = ?", (event_id,)).fetchone()
         return as_event(row) if row else None
 
-    def _save(self, event: Event, known: Event | None) -> None:
-        values = tuple(_column(getattr(event, name)) for name in _EVENT_COLUMNS)
-        if known:
-            [(rid,)] = self._db.execute(_EVENT_UPDATE, (*values, event.event_id)).fetchall()
-        else:
-            rid = self._db.execute(_EVENT_INSERT, (event.event_id, self._now, *values)).lastrowid or 0
-        file_properties(self._db, rid, event.properties, known.properties if known else {})
+    def _insert(self, event: Event) -> bool:
+        """Write a new event; False when there is one with its id. Most events are new: it takes one look."""
+        new = self._db.execute(_EVENT_INSERT, (event.event_id, self._now, *_columns(event)))
+        if not new.rowcount:
+            return False
+        if event.properties:
+            file_properties(self._db, new.lastrowid or 0, event.properties, {})
+        self._remember(event, None)
+        return True
+
+    def _update(self, event: Event, known: Event) -> None:
+        [(rid,)] = self._db.execute(_EVENT_UPDATE, (*_columns(event), event.event_id)).fetchall()
+        file_properties(self._db, rid, event.properties, known.properties)
+        self._remember(event, known)
+
+    def _remember(self, event: Event, known: Event | None) -> None:
         self._changed[event.event_id] = None
         self.written.saved(event, known)
 
 
+def _columns(event: Event) -> tuple[Any, ...]:
+    """What `_EVENT_COLUMNS` name."""
+    return (
+        *_scalars(event),
+        _json(event.properties) if event.properties else "{}",
+        _json(event.attachments) if event.attachments else "[]",
+        _json(event.feature_flags) if event.feature_flags else "{}",
+        event.is_pending,
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode("utf-8")
+
+
 def _column(value: Any) -> Any:
     """A value as SQLite keeps it: objects and arrays as JSON."""
-    return value if value is None or isinstance(value, str | int) else msgspec.json.encode(value).decode("utf-8")
+    return value if value is None or isinstance(value, str | int) else _json(value)
 
 
 def _canonical(value: Json) -> str:

@@ -1,4 +1,7 @@
-"""Events to fill a Workshop with: generated ones, always the same, and real conversations from a file of JSON lines."""
+"""Events to fill a Workshop with: generated ones, always the same, and real conversations from a file of JSON lines.
+
+A generated event has 1 KB of text from many words, of which some are Chinese: a search finds something to do.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from raindrop_logging.workshop.records import Batch, Event, Signal, Span, User
 from raindrop_logging.workshop.times import from_wire
@@ -19,9 +23,13 @@ NAMES = ("support_chat", "search", "plan", "summary", "onboarding")
 TOOLS = ("search_docs", "read_file", "send_mail", "run_query")
 SIGNALS = ("thumbs_up", "frustration", "refusal")
 REGIONS = ("eu", "us", "ap")
-_TEXT = """parcel carrier address refund invoice delay Lyon warehouse order account password reset limit budget answer
-why where when change cancel ticket status update please thanks again wrong broken slow quick done"""
-_WORDS = _TEXT.split()
+_WORDS_OF_INPUT, _WORDS_OF_OUTPUT = 32, 128
+_VOCABULARY = 20_000
+_COMMON = (
+    *("where", "is", "my", "please", "change", "the", "address", "again", "thanks", "order", "account", "refund"),
+    *("invoice", "delay", "what", "can", "you", "when", "it", "was", "to", "of", "and", "a", "for", "this", "that"),
+    *("not", "with", "on", "as", "you", "can", "we", "have", "your", "if", "will"),
+)
 
 
 def batches(count: int, size: int = 100, start: int = 0, *, spans: bool = True) -> Iterator[Batch]:
@@ -44,41 +52,55 @@ def event(number: int) -> Event:
         "latency_ms": dice.randrange(4000),
         "region": dice.choice(REGIONS),
     }
+    said, answered = _texts(number, dice)
     return Event(
         event_id=f"{number:032x}",
         user_id=_user(number),
         event=dice.choice(NAMES),
         model="rare-model" if number % 1000 == 7 else dice.choice(MODELS),
-        input=" ".join(dice.choices(_WORDS, k=30)),
-        output=" ".join(dice.choices(_WORDS, k=120)),
+        input=said,
+        output=answered,
         convo_id=f"convo-{number // 6}",
         properties={**properties, "build": "canary"} if number % 500 == 3 else properties,
         attachments=({"type": "text", "value": "note"},) if number % 20 == 0 else (),
         timestamp=_time(number),
         is_pending=number % 200 == 0,
-        project_id=f"project-{number % 3}",
+        project_id=f"project-{number // 100 % 3}",
     )
 
 
-def conversations(path: Path) -> Iterator[Batch]:
+def _texts(number: int, dice: random.Random) -> tuple[str, str]:
+    """Many words are common, a few are rare; a handful are there for questions to ask for."""
+    words = [dice.choice(_COMMON) for _ in range(_WORDS_OF_INPUT + _WORDS_OF_OUTPUT)]
+    for place in range(0, len(words), 2):
+        words[place] = f"w{min(int(dice.paretovariate(0.6)), _VOCABULARY)}"
+    words[7] = "parcel" if number % 2 else "letter"
+    words[50] = "zebrafish order" if number % 2_000 == 9 else words[50]
+    words[60] = "数据库连接错误" if number % 500 == 3 else words[60]
+    words[70] = "请退款" if number % 5_000 == 3 else words[70]
+    return " ".join(words[:_WORDS_OF_INPUT]), " ".join(words[_WORDS_OF_INPUT:])
+
+
+def conversations(path: Path, size: int = 100) -> Iterator[Batch]:
     """Real conversations, one JSON object of `conversation`, `turn`, `model`, `input` and `output` a line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        said = json.loads(line)
-        yield Batch(
-            events=(
-                Event(
-                    event_id=f"real-{number}",
-                    user_id=f"reader-{number % 50}",
-                    event="conversation",
-                    model=said["model"],
-                    input=said["input"],
-                    output=said["output"],
-                    convo_id=said["conversation"],
-                    properties={"source": said["source"], "turn": said["turn"]},
-                    timestamp=_time(number * 100),
-                ),
-            )
-        )
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for first in range(0, len(lines), size):
+        numbers = range(first, min(first + size, len(lines)))
+        yield Batch(events=tuple(_real(number, json.loads(lines[number])) for number in numbers))
+
+
+def _real(number: int, said: dict[str, Any]) -> Event:
+    return Event(
+        event_id=f"real-{number}",
+        user_id=f"reader-{number % 50}",
+        event="conversation",
+        model=said["model"],
+        input=said["input"],
+        output=said["output"],
+        convo_id=said["conversation"],
+        properties={"source": said["source"], "turn": said["turn"]},
+        timestamp=_time(number * 100),
+    )
 
 
 def _spans(number: int) -> Iterator[Span]:
@@ -86,7 +108,7 @@ def _spans(number: int) -> Iterator[Span]:
     for place, kind in enumerate(("llm", "tool")):
         failed = kind == "tool" and number % 25 == 0
         yield Span(
-            trace_id=f"{number + 1:032x}",
+            trace_id=f"{number + 2**64:032x}",  # no event's id
             span_id=f"{2 * number + place + 1:016x}",
             name=TOOLS[number % 4] if kind == "tool" else "chat",
             kind=kind,
