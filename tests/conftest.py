@@ -7,6 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from raindrop_logging.context import Scope, within
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 os.environ["RAINDROP_GIT_AUTO_DETECT"] = "false"  # also for what runs outside of a test, such as a module's fixture
+
+# No property is about time: a busy machine is no failure.
+hypothesis.settings.register_profile("raindrop", deadline=None)
+hypothesis.settings.load_profile("raindrop")
 
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
 

@@ -137,7 +137,8 @@ _NEARLY: Final = 0.75
 
 def _fields(place: Location, text: str, given: Mapping[str, Any]) -> Iterator[Fault]:
     """A name of the application's own is fine, one that is nearly logging's is seldom meant."""
-    known = _ATTRIBUTES | set(given.get("defaults", ()))
+    defaults = given.get("defaults")
+    known = _ATTRIBUTES.union(defaults if is_table(defaults) else ())
     for field in _FIELDS[given.get("style", "%")](text):
         near = difflib.get_close_matches(field, _ATTRIBUTES, 1, _NEARLY) if field and field not in known else ()
         for name in near:

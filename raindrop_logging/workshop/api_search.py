@@ -45,7 +45,7 @@ class Search:
         return [
             Row(
                 method="GET", path="/api/search", name="search", endpoint=self._search, answer=SearchAnswer,
-                queries=(*FILTER, *_OWN), refusals=(400, 503), says="Events by the words or the pattern in their texts.",
+                queries=(*FILTER, *_OWN), refusals=(400, 503), says="Events by the words or the pattern in them.",
             )
         ]  # fmt: skip
 

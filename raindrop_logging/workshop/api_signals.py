@@ -88,7 +88,7 @@ class Signals:
             ),
             Row(
                 method="POST", path=_BASE, name="create_signal", endpoint=self._create, body=Draft, answer=ToldInfo,
-                status=201, refusals=(400, 409, 415, 503), says="Add a signal; stored events are judged in the background.",
+                status=201, refusals=(400, 409, 415, 503), says="Add a signal; what is stored is judged meanwhile.",
             ),
             Row(
                 method="POST", path=f"{_BASE}/preview", name="preview_signal", endpoint=self._preview, body=Trial,
@@ -100,7 +100,7 @@ class Signals:
             ),
             Row(
                 method="GET", path=f"{_ONE}/rates", name="get_rates", endpoint=self._rates, answer=RateList,
-                queries=(*_RATE, TOP), refusals=(400, 404, 503), says="How many events have it, by day, model, event or property.",
+                queries=(*_RATE, TOP), refusals=(400, 404, 503), says="How many events have it, by value.",
             ),
             Row(
                 method="POST", path=marking, name="mark_hit", endpoint=self._mark, body=Mark, status=204,
@@ -116,7 +116,7 @@ class Signals:
             ),
             Row(
                 method="PATCH", path=_ONE, name="change_signal", endpoint=self._change, body=dict[str, Any],
-                answer=ToldInfo, refusals=changing, says="Replace what is named; a new definition judges all events again.",
+                answer=ToldInfo, refusals=changing, says="Replace what is named.",
             ),
             Row(
                 method="DELETE", path=_ONE, name="delete_signal", endpoint=self._delete, status=204,

@@ -8,6 +8,7 @@ and the same figures come as a table for who cannot see them.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -203,7 +204,7 @@ def _runs(values: Sequence[Value]) -> list[list[tuple[int, float]]]:
 def _top(values: Sequence[float]) -> float:
     """A round number that no value exceeds: 1, 2, 4, 5 or 10 times a power of ten."""
     most = max(values, default=0.0)
-    if most <= 0:
+    if most < sys.float_info.min:  # nothing, or so little that a power of ten for it is nothing
         return 1.0
     size = 10.0 ** math.floor(math.log10(most))
     return next((size * by for by in (1, 2, 4, 5, 10) if size * by >= most), size * 10)

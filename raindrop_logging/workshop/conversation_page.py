@@ -12,12 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from raindrop_logging.workshop import event_page
+from raindrop_logging.workshop.filter_bar import ListPart
 from raindrop_logging.workshop.page_text import conversation_address
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from raindrop_logging.workshop.list_address import Asked
     from raindrop_logging.workshop.page_frame import Frame
     from raindrop_logging.workshop.store import Store
 
@@ -32,26 +34,23 @@ class ConversationPages:
     def __init__(self, store: Store, frame: Frame) -> None:
         self._store = store
         self._frame = frame
+        self._part = ListPart(store, frame, "/conversations")
 
     def routes(self) -> list[Route]:
         """GET only."""
         return [Route("/conversations", self._list), Route("/conversations/{convo_id:path}", self._one)]
 
     async def _list(self, request: Request) -> Response:
-        return await run_in_threadpool(self._list_page, request.query_params.get("cursor"))
+        query = tuple(request.query_params.multi_items())
+        return await run_in_threadpool(self._part.answered, query, "conversations.html", self._found)
 
     async def _one(self, request: Request) -> Response:
         convo_id, cursor = request.path_params["convo_id"], request.query_params.get("cursor")
         return await run_in_threadpool(self._one_page, convo_id, cursor)
 
-    def _list_page(self, cursor: str | None) -> Response:
-        try:
-            found = self._store.conversations(LIST_SIZE, cursor)
-        except ValueError as error:
-            return self._frame.missing(f"This page of the list does not exist: {error}.")
-        older = f"/conversations?cursor={quote(found.next_cursor)}" if found.next_cursor else None
-        newest = "/conversations" if cursor else None
-        return self._frame.page("conversations.html", conversations=found.items, older=older, newest=newest)
+    def _found(self, asked: Asked) -> dict[str, Any]:
+        found = self._store.conversations(LIST_SIZE, asked.cursor, asked.where)
+        return {"rows": found.items, "older": asked.beyond(found.next_cursor)}
 
     def _one_page(self, convo_id: str, cursor: str | None) -> Response:
         conversation = self._store.conversation(convo_id)

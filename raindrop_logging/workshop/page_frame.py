@@ -16,7 +16,6 @@ from starlette.responses import HTMLResponse, Response
 
 from raindrop_logging.workshop import page_text
 from raindrop_logging.workshop.markdown import rendered
-from raindrop_logging.workshop.signal_figures import percent
 
 HERE: Final = Path(__file__).parent
 
@@ -30,10 +29,14 @@ class Place(msgspec.Struct, frozen=True):
 
 
 NAVIGATION: Final = (
+    Place("h", "/", "Home"),
     Place("e", "/events", "Events"),
     Place("c", "/conversations", "Conversations"),
+    Place("u", "/users", "Users"),
     Place("s", "/search", "Search"),
     Place("i", "/signals", "Signals"),
+    Place("f", "/tool-errors", "Tool errors"),
+    Place("r", "/traces", "Traces"),
 )
 """In the order shown; only what exists."""
 
@@ -44,8 +47,10 @@ FILTERS: Final[Mapping[str, Any]] = {
     "moment": page_text.moment,
     "address": page_text.address,
     "conversation_address": page_text.conversation_address,
+    "user_address": page_text.user_address,
+    "trace_address": page_text.trace_address,
+    "percent": page_text.percent,
     "signal_address": page_text.signal_address,
-    "percent": percent,
     "anchor": page_text.anchor,
     "markdown": rendered,
 }

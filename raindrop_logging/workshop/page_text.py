@@ -59,9 +59,28 @@ def conversation_address(convo_id: str) -> str:
     return f"/conversations/{quote(convo_id, safe='')}"
 
 
+def user_address(user_id: str) -> str:
+    """The path of a user's page."""
+    return f"/users/{quote(user_id, safe='')}"
+
+
+def trace_address(trace_id: str) -> str:
+    """The path of a trace's page."""
+    return f"/traces/{quote(trace_id, safe='')}"
+
+
 def signal_address(signal_id: str) -> str:
     """The path of a signal's page."""
     return f"/signals/{quote(signal_id, safe='')}"
+
+
+def percent(share: float | None) -> str:
+    """Such as ``2.5 %``; a share above none is never said to be none; a dash when there is nothing to share."""
+    if share is None:
+        return "\u2013"
+    if 0 < share < 1 / THOUSAND:
+        return "<0.1 %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
 def filtered(name: str, value: str) -> str:

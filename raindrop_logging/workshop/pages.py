@@ -14,9 +14,14 @@ from starlette.staticfiles import StaticFiles
 from raindrop_logging.workshop.conversation_page import ConversationPages
 from raindrop_logging.workshop.event_list_page import EventListPage
 from raindrop_logging.workshop.event_page import EventPage
+from raindrop_logging.workshop.facets_page import FacetsPage
+from raindrop_logging.workshop.home_page import HomePage
 from raindrop_logging.workshop.page_frame import HERE, Frame
 from raindrop_logging.workshop.search_page import SearchPage
 from raindrop_logging.workshop.signal_pages import SignalPages
+from raindrop_logging.workshop.tool_errors_page import ToolErrorsPage
+from raindrop_logging.workshop.traces_page import TracePages
+from raindrop_logging.workshop.users_page import UserPages
 
 if TYPE_CHECKING:
     from raindrop_logging.workshop.store import Store
@@ -28,11 +33,16 @@ class Pages:
     def __init__(self, store: Store, version: str) -> None:
         frame = Frame(version)
         self._parts = (
+            HomePage(store, frame),
             EventListPage(store, frame),
             EventPage(store, frame),
             ConversationPages(store, frame),
+            UserPages(store, frame),
             SearchPage(store, frame),
             SignalPages(store, frame),
+            ToolErrorsPage(store, frame),
+            TracePages(store, frame),
+            FacetsPage(store, frame),
         )
 
     def routes(self) -> list[BaseRoute]:

@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
 from raindrop_logging.workshop.api_search import asked_of, search_answer
-from raindrop_logging.workshop.event_list_page import Pairs, chip
+from raindrop_logging.workshop.filter_bar import chip
+from raindrop_logging.workshop.list_address import Pairs
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.search import Mode
 

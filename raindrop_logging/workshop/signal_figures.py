@@ -13,6 +13,7 @@ import msgspec
 
 from raindrop_logging.workshop import charts
 from raindrop_logging.workshop.event_list_page import with_query
+from raindrop_logging.workshop.page_text import percent
 
 if TYPE_CHECKING:
     from raindrop_logging.workshop.answers import Line
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 DAYS: Final = 30
 """Of the chart by day."""
-
-SMALLEST: Final = 0.001
-"""Share that is still told as a number."""
 
 SPARK_HEIGHT: Final = 22
 SPARK_SLOT: Final = 7
@@ -120,12 +118,3 @@ def day(moment: str) -> str:
     """The day of a time, such as ``Nov 27``."""
     at = date.fromisoformat(moment[:10])
     return f"{at:%b} {at.day}"
-
-
-def percent(share: float | None) -> str:
-    """Such as ``2.5 %``; a dash when there is nothing to share."""
-    if share is None:
-        return "\u2013"
-    if 0 < share < SMALLEST:
-        return f"<{100 * SMALLEST:g} %"
-    return f"{100 * share:.1f} %".replace(".0 %", " %")

@@ -348,8 +348,10 @@ def listed(summary: Summary) -> ListedEvent:
 def previewed(summary: Summary) -> PreviewedEvent:
     """One event for the stream and for search: a list of messages is told by its last text, long texts are cut."""
     whole = listed(summary)
-    said = {name: getattr(whole, name) for name in PreviewedEvent.__struct_fields__}
-    cut = {name: chat.gist(said[name], role)[:PREVIEW_CHARS] for name, role in _ROLES.items() if said[name] is not None}
+    said: dict[str, Any] = {name: getattr(whole, name) for name in PreviewedEvent.__struct_fields__}
+    cut: dict[str, Any] = {
+        name: chat.gist(said[name], role)[:PREVIEW_CHARS] for name, role in _ROLES.items() if said[name] is not None
+    }
     return PreviewedEvent(**said | cut)
 
 

@@ -36,7 +36,7 @@ def browser(workshop: Running) -> Iterator[Chromium]:
 
 def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """An event appears while the list is open, fills as it is finished, and opens with signals and span tree."""
-    browser.open(workshop.url)
+    browser.open(f"{workshop.url}/events")
     browser.wait("document.querySelector('[data-live].on')")
     assert browser.ask("!document.querySelector('[data-empty]').hidden")
 
@@ -52,13 +52,12 @@ def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chro
     client.post("/v1/events/track", json=ai_event("old", timestamp="2020-01-01T00:00:00Z"))
     browser.wait(f"{LINES}.length === 2")
     assert browser.ask(f"{LINES}.map((line) => line.dataset.id)") == ["e/1", "old"]
-    assert browser.wait("document.querySelector('[data-total=events]').textContent === '2'")
 
 
 def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Opened from the list, the page shows signals and the span tree as they come, and keeps open what was open."""
     client.post("/v1/events/track_partial", json={"event_id": "e/1", "user_id": "u1", "event": "refund_agent"})
-    browser.open(workshop.url)
+    browser.open(f"{workshop.url}/events")
     browser.follow(f"{LINES}[0].querySelector('a')")
     browser.wait("document.body.dataset.event === 'e/1' && document.querySelector('[data-live].on')")
     signal = {"event_id": "e/1", "signal_name": "thumbs_down", "sentiment": "NEGATIVE"}
@@ -122,7 +121,7 @@ def test_a_sub_agent_hears_of_its_launcher(workshop: Running, client: httpx.Clie
 def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Script in every field stays text when it comes with the page and when it comes live."""
     fill_with_evil(client)
-    browser.open(workshop.url)
+    browser.open(f"{workshop.url}/events")
     browser.ask("window.alert = () => { throw new Error('script ran') }")
     browser.wait("document.querySelector('[data-live].on')")
     client.post("/v1/events/track", json=ai_event(EVIL + "2", event=EVIL, user_id=EVIL, ai_data={"input": EVIL}))
@@ -145,7 +144,7 @@ def test_readable(workshop: Running, client: httpx.Client, browser: Chromium, *,
     browser.narrow()
     if dark:
         browser.dark()
-    for path in ("/", "/events/e1"):
+    for path in ("/", "/events", "/events/e1"):
         browser.open(workshop.url + path)
         browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")
         assert browser.ask("document.documentElement.scrollWidth") <= 390

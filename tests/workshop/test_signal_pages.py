@@ -166,4 +166,4 @@ def test_chart_by_day_has_no_gaps_in_its_axis() -> None:
 )
 def test_percent(share: float | None, text: str) -> None:
     """One digit behind the point, and none where it says nothing."""
-    assert signal_figures.percent(share) == text
+    assert page_text.percent(share) == text

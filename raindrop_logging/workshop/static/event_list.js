@@ -49,10 +49,15 @@ export function showInList(rows, event) {
 }
 
 export async function refreshTotals() {
+  const totals = document.querySelectorAll("[data-total]");
+  if (!totals.length) return;
   const answer = await fetch("/api/health");
   if (!answer.ok) return;
   const health = await answer.json();
-  for (const total of document.querySelectorAll("[data-total]")) total.textContent = health[total.dataset.total];
+  for (const total of totals) {
+    total.textContent = health[total.dataset.total].toLocaleString("en");
+    total.parentElement.hidden = false;
+  }
 }
 
 // Remembers for this tab which events the reader is looking through.
