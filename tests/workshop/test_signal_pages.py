@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from raindrop_logging.workshop import signal_excerpts, signal_figures
+from raindrop_logging.workshop import page_text, signal_excerpts, signal_figures
 from raindrop_logging.workshop.answers import Line
 from raindrop_logging.workshop.signal_store import Rate
 from tests.workshop.test_pages import EVIL, Elements
