@@ -39,6 +39,8 @@ LINES: Final = 200
 HITS: Final = 25
 VALUES: Final = 8
 KEYS: Final = 20
+KEYS_SECONDS: Final = 0.05
+"""For the choice of properties: those of the newest events will do."""
 
 GROUPS: Final = (("default", "Built in"), ("user", "Yours"), ("sdk", "Sent by SDKs"))
 _ROLES: Final = {"input": "user", "output": "assistant"}
@@ -136,7 +138,7 @@ class SignalPages:
 
     def _keys(self, chosen: str | None) -> list[str]:
         """The properties to choose from, the most frequent first, and the chosen one in any case."""
-        facets = self._store.facets(names=("properties",), top=KEYS)
+        facets = self._store.facets(names=("properties",), top=KEYS, seconds=KEYS_SECONDS)
         return list(dict.fromkeys([*(facet.name for facet in facets), *([chosen] if chosen else [])]))
 
     def _edit_page(self, signal_id: str) -> Response:

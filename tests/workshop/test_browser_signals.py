@@ -54,9 +54,9 @@ def _type(browser: Chromium, name: str, text: str) -> None:
 
 
 def test_search_by_keyboard(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
-    """From any page to the box, to the hits with what was typed marked, to the event that holds it."""
+    """From a page without a box to the search, to the hits with what was typed marked, to the event that holds it."""
     client.post("/v1/events/track", json=[_said("a", "Where is my Refund?"), _said("b", "hello")])
-    _open(browser, workshop, "/events")
+    _open(browser, workshop, "/events/b")
     browser.open_by_keys("/")
     browser.wait("document.activeElement.matches('[data-search]')")
     browser.open_by_keys(*"refund", "Enter")
