@@ -72,6 +72,7 @@ _STEP_UPSERT: Final = (
 )
 
 # One client tells of a tool live in one trace and sends its span, under the same id and for the same event, in another.
+_CLAIM: Final = "UPDATE spans SET event_id = ? WHERE trace_id = ? AND span_id = ? AND event_id IS NULL"
 _GIVE_WAY: Final = f"DELETE FROM spans WHERE event_id = ? AND span_id = ? AND trace_id <> ? AND {TOLD_LIVE} IS NOT NULL"  # noqa: S608
 _HAS_COME: Final = f"SELECT 1 FROM spans WHERE event_id = ? AND span_id = ? AND {TOLD_LIVE} IS NULL LIMIT 1"  # noqa: S608
 
@@ -137,7 +138,9 @@ class BatchWriter:
 
     def _put_span(self, statement: str, span: Span) -> None:
         keys = (span.trace_id, span.span_id, span.event_id)
-        self._db.execute(statement, keys + tuple(_column(getattr(span, name)) for name in _SPAN_COLUMNS))
+        kept = self._db.execute(statement, keys + tuple(_column(getattr(span, name)) for name in _SPAN_COLUMNS))
+        if not kept.rowcount and span.event_id:  # an older telling may still know more of whose it is
+            self._db.execute(_CLAIM, (span.event_id, span.trace_id, span.span_id))
 
     def _hear(self, about: Event, trace_id: str) -> None:
         """What a span says of its event only fills gaps, whichever comes first."""

@@ -130,7 +130,8 @@ def _ask_all(server: Server, rounds: int, raw: Raw) -> int:
 
 
 def _ask(server: Server, client: Client, asked: Asked, rounds: int, raw: Raw) -> bool:
-    taken, busy = [], []
+    taken: list[float] = []
+    busy: list[float] = []
     body = b""
     while len(taken) < rounds and sum(taken) < ENOUGH_SECONDS * 1e3:
         began, before = time.perf_counter(), server.busy()
