@@ -377,7 +377,7 @@ def _read(lane: Lane, body: bytes) -> Batch:
     """What one request says, as the local Workshop reads it."""
     import msgspec
 
-    from raindrop_logging.workshop import otlp, payloads, spans
+    from raindrop_logging.workshop.receiving import otlp, payloads, spans
     from raindrop_logging.workshop.records import Batch
 
     if lane is Lane.TRACES:

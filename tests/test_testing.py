@@ -19,7 +19,7 @@ import pytest
 import raindrop_logging
 from raindrop_logging import RaindropHandler, extra, testing
 from raindrop_logging.testing import Capture, capture
-from raindrop_logging.workshop import payloads
+from raindrop_logging.workshop.receiving import payloads
 from tests.wire.recorder import Recorder
 
 if TYPE_CHECKING:

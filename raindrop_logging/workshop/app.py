@@ -10,19 +10,19 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from raindrop_logging.workshop import openapi
-from raindrop_logging.workshop.api import Api, answer
-from raindrop_logging.workshop.api_lists import Lists
-from raindrop_logging.workshop.api_saved import SavedFilters
-from raindrop_logging.workshop.api_search import Search
-from raindrop_logging.workshop.api_signals import Signals, refusal
+from raindrop_logging.workshop.api import openapi
+from raindrop_logging.workshop.api.events import Api, answer
+from raindrop_logging.workshop.api.lists import Lists
+from raindrop_logging.workshop.api.saved_filters import SavedFilters
+from raindrop_logging.workshop.api.search import Search
+from raindrop_logging.workshop.api.signals import Signals, refusal
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.limits import DEFAULT, Intake
-from raindrop_logging.workshop.pages import Pages
-from raindrop_logging.workshop.receiver import Receiver
+from raindrop_logging.workshop.pages.pages import Pages
+from raindrop_logging.workshop.receiving.receiver import Receiver
 from raindrop_logging.workshop.refusals import RefusedError
 from raindrop_logging.workshop.route_table import Row, routes
-from raindrop_logging.workshop.signal_rules import SignalError
+from raindrop_logging.workshop.signals.rules import SignalError
 from raindrop_logging.workshop.store import Store, StoreError
 
 if TYPE_CHECKING:

@@ -13,6 +13,12 @@ import msgspec
 SCALARS: Final = ("user_id", "event", "model", "input", "output", "convo_id", "timestamp", "project_id")
 """The fields of an event that one value fills; a later value replaces an earlier one."""
 
+LIVE: Final = "raindrop.live"
+"""The attribute of a span that is known only from live steps."""
+
+UNNAMED: Final = "tool"
+"""The name of a tool whose start has not been told."""
+
 Json = Mapping[str, Any]
 
 

@@ -2,7 +2,7 @@
 
 In: rows.  Out: Starlette's routes.  Touches: nothing.
 A part of the Workshop that answers requests has a `rows()`; `app.build` puts them together, and nothing else knows a
-path. A row is read by `openapi.document`, so a route that is served is described.
+path. A row is read by `api.openapi.document`, so a route that is served is described.
 """
 
 from __future__ import annotations

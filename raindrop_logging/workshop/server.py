@@ -181,8 +181,8 @@ def _server(store: Store, started: Callable[[], object], intake: Intake) -> uvic
         import uvicorn
 
         from raindrop_logging.workshop.app import build
-        from raindrop_logging.workshop.http_protocol import patient_for
         from raindrop_logging.workshop.live import LiveFeed
+        from raindrop_logging.workshop.receiving.http_protocol import patient_for
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in EXTRA_LIBRARIES:

@@ -1,6 +1,6 @@
 """The store's narrow face: what the receiver, the API and the pages ask of whatever keeps the data.
 
-One implementation exists (`sqlite_store`); another engine takes its place by filling this Protocol.
+One implementation exists (`sqlite.store`); another engine takes its place by filling this Protocol.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from raindrop_logging.workshop.answers import (
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.handoffs import Link, State, Subagent
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, Span
-from raindrop_logging.workshop.search import Found, Question
+from raindrop_logging.workshop.search.question import Found, Question
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from raindrop_logging.workshop.signal_store import SignalStore
+    from raindrop_logging.workshop.signals.store import SignalStore
 
 MEMORY: Final = ":memory:"
 
@@ -317,7 +317,7 @@ def open_store(db: str | os.PathLike[str] | None = None) -> Store:
         MissingExtraError: the extra ``workshop`` is not installed.
     """
     try:
-        from raindrop_logging.workshop.sqlite_store import SqliteStore
+        from raindrop_logging.workshop.sqlite.store import SqliteStore
     except ModuleNotFoundError as error:
         if error.name == "regex":
             raise MissingExtraError("the Workshop", "regex", "workshop") from error

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from raindrop_logging.workshop.sqlite_schema import prepare
+from raindrop_logging.workshop.sqlite.schema import prepare
 from tests.benchmarks.workshop_parties import Client, Server, reading, send, serving
 from tests.benchmarks.workshop_questions import QUESTIONS, Asked
 

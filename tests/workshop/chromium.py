@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import fcntl
+import functools
 import itertools
 import json
 import os
@@ -15,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EXECUTABLE: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -32,21 +35,14 @@ KEY_CODES: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class Chromium:
-    """One browser with one page, and what the page complained about and asked the network for."""
+class _Browser:
+    """The process, which all tests of this process share, and its pipe."""
 
     def __init__(self) -> None:
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self._numbers = itertools.count(1)
-        self._received = b""
-        self._session: str | None = None
-        self._loaded = 0
-
-    def __enter__(self) -> Self:
-        """Start the browser with a fresh profile."""
         assert EXECUTABLE
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._numbers = itertools.count(1)
+        self._received = b""
         commands, self._write = _high_pipe()
         self._read, answers = _high_pipe()
 
@@ -63,19 +59,73 @@ class Chromium:
         )
         os.close(commands)
         os.close(answers)
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self._call(f"{domain}.enable")
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        """Close the browser and its profile."""
+    def close(self) -> None:
+        """End the process, and delete its profile."""
         os.close(self._write)
         self._process.terminate()
         self._process.wait(SECONDS)
         os.close(self._read)
         self._profile.cleanup()
+
+    def call(self, note: Callable[[dict[str, Any]], None], session: str | None, method: str, **params: Any) -> Any:
+        """The result of a command; what is told meanwhile goes to `note`."""
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": params}
+        if session:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self.next()
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+            note(answer)
+
+    def next(self) -> dict[str, Any]:
+        """The next thing that the browser says."""
+        deadline = time.monotonic() + SECONDS
+        while b"\0" not in self._received:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
+            assert ready, "Chromium does not answer"
+            piece = os.read(self._read, 1 << 20)
+            assert piece, "Chromium is gone"
+            self._received += piece
+        message, _, self._received = self._received.partition(b"\0")
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+
+@functools.cache
+def _browser() -> _Browser:
+    browser = _Browser()
+    atexit.register(browser.close)
+    return browser
+
+
+class Chromium:
+    """A browser with one page and nothing remembered, and what the page complained about and asked the network for."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self._session: str | None = None
+        self._loaded = 0
+
+    def __enter__(self) -> Self:
+        """Open the page, in a context of its own: no cookie, storage or setting of another one's."""
+        self._browser = _browser()
+        self._context = self._call("Target.createBrowserContext")["browserContextId"]
+        page = self._call("Target.createTarget", url="about:blank", browserContextId=self._context)
+        self._session = self._call("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self._call(f"{domain}.enable")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the page and all that it left."""
+        self._session = None
+        self._call("Target.disposeBrowserContext", browserContextId=self._context)
 
     def open(self, url: str) -> None:
         """Go to an address and wait until it is loaded."""
@@ -132,35 +182,15 @@ class Chromium:
 
     def _wait_for_load(self, loaded: int) -> None:
         while self._loaded == loaded:
-            self._note(self._next())
+            self._note(self._browser.next())
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                result: dict[str, Any] = answer["result"]
-                return result
-            self._note(answer)
-
-    def _next(self) -> dict[str, Any]:
-        deadline = time.monotonic() + SECONDS
-        while b"\0" not in self._received:
-            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, "Chromium does not answer"
-            piece = os.read(self._read, 1 << 20)
-            assert piece, "Chromium is gone"
-            self._received += piece
-        message, _, self._received = self._received.partition(b"\0")
-        answer: dict[str, Any] = json.loads(message)
-        return answer
+        result: dict[str, Any] = self._browser.call(self._note, self._session, method, **params)
+        return result
 
     def _note(self, event: dict[str, Any]) -> None:
+        if event.get("sessionId") != self._session:  # the end of a page before
+            return
         params = event.get("params", {})
         match event.get("method"):
             case "Page.loadEventFired":

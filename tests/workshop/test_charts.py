@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop import charts
-from raindrop_logging.workshop.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Series
-from raindrop_logging.workshop.page_frame import HERE
+from raindrop_logging.workshop.pages import charts
+from raindrop_logging.workshop.pages.charts import BOTTOM, HEIGHT, LEFT, TOP, WIDTH, Series
+from raindrop_logging.workshop.pages.frame import HERE
 
 DAYS = ("Mon", "Tue", "Wed")
 VALUES = st.lists(st.none() | st.floats(0, 1e12), min_size=1, max_size=40)

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from raindrop_logging.workshop.page_frame import HERE
+from raindrop_logging.workshop.pages.frame import HERE
 
 ENOUGH: Final = 4.5
 COLOURS: Final = {

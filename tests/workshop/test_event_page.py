@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop import markdown, usage
-from raindrop_logging.workshop.attachments import shown
-from raindrop_logging.workshop.event_page import told
+from raindrop_logging.workshop import markdown
+from raindrop_logging.workshop.pages import usage
+from raindrop_logging.workshop.pages.attachments import shown
+from raindrop_logging.workshop.pages.event_page import told
 from raindrop_logging.workshop.records import Event, Signal, Span
 from raindrop_logging.workshop.span_tree import grow, ticks
 from raindrop_logging.workshop.store import Story

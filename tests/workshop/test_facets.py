@@ -11,7 +11,7 @@ from raindrop_logging.workshop import Store, open_store
 from raindrop_logging.workshop.answers import FACETS, Facet
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event, Signal
-from raindrop_logging.workshop.sqlite_facets import SAMPLE
+from raindrop_logging.workshop.sqlite.facets import SAMPLE
 from tests.workshop.many_events import COUNT, EVENTS, at, batch, passes, signals, tools
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 
 from raindrop_logging.workshop import open_store
 from raindrop_logging.workshop.records import Batch, Event, Span
-from raindrop_logging.workshop.sqlite_migrations import SCHEMA_VERSION
-from raindrop_logging.workshop.sqlite_schema import LAUNCHED, LAUNCHER
+from raindrop_logging.workshop.sqlite.migrations import SCHEMA_VERSION
+from raindrop_logging.workshop.sqlite.schema import LAUNCHED, LAUNCHER
 from tests.workshop.wire_bodies import (
     CHILD_ROOT,
     CHILD_TRACE,

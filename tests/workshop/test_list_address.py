@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop.event_filter import KEYS, FilterError
-from raindrop_logging.workshop.list_address import Asked, read, tidied, words, written
+from raindrop_logging.workshop.pages.list_address import Asked, read, tidied, words, written
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 NAMES = st.sampled_from(["event", "model", "user_id", "tool", "property.region"]) | TEXT.map("property.{}".format)
@@ -88,6 +88,6 @@ def test_relative_times_stay_relative() -> None:
 
 def test_every_condition_has_a_field() -> None:
     """The form offers all that a filter knows."""
-    from raindrop_logging.workshop.filter_bar import CHOICES, TEXTS
+    from raindrop_logging.workshop.pages.filter_bar import CHOICES, TEXTS
 
     assert {field.name for field in (*TEXTS, *CHOICES)} == KEYS

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from raindrop_logging.workshop.home_page import RANGES
+from raindrop_logging.workshop.pages.home_page import RANGES
 from tests.workshop.test_pages import EVIL, Elements
 from tests.workshop.wire_bodies import CHILD_TRACE, TRACE, ai_event, attributes, of_event, otlp, otlp_span
 

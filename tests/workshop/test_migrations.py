@@ -12,11 +12,11 @@ import pytest
 from raindrop_logging.workshop import StoreError, open_store
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event
-from raindrop_logging.workshop.search import Question
-from raindrop_logging.workshop.sqlite_migrations import SCHEMA_VERSION
-from raindrop_logging.workshop.sqlite_schema import prepare
-from raindrop_logging.workshop.sqlite_search import find
-from raindrop_logging.workshop.sqlite_search_index import fill, waiting
+from raindrop_logging.workshop.search.question import Question
+from raindrop_logging.workshop.sqlite.migrations import SCHEMA_VERSION
+from raindrop_logging.workshop.sqlite.schema import prepare
+from raindrop_logging.workshop.sqlite.search import find
+from raindrop_logging.workshop.sqlite.search_index import fill, waiting
 from tests.workshop import version_1
 
 if TYPE_CHECKING:

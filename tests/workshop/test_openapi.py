@@ -10,10 +10,10 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
+from raindrop_logging.workshop.api.openapi import document
 from raindrop_logging.workshop.app import build, described
 from raindrop_logging.workshop.limits import DEFAULT
 from raindrop_logging.workshop.live import LiveFeed
-from raindrop_logging.workshop.openapi import document
 from tests.workshop.wire_bodies import TRACE, ai_event, launch, otlp, otlp_span, subagent_span
 
 if TYPE_CHECKING:

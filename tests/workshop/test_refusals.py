@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from raindrop_logging.workshop import running
-from raindrop_logging.workshop.body import MAX_NESTING
 from raindrop_logging.workshop.limits import MAX_BODY_BYTES
+from raindrop_logging.workshop.receiving.body import MAX_NESTING
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:

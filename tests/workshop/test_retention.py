@@ -14,8 +14,8 @@ from raindrop_logging.workshop.answers import Pruned
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event, Signal, Span, User
 from raindrop_logging.workshop.retention import KEEP_ALL, Limits, kept_within
-from raindrop_logging.workshop.sqlite_retention import STEP, prune
-from raindrop_logging.workshop.sqlite_store import SqliteStore
+from raindrop_logging.workshop.sqlite.retention import STEP, prune
+from raindrop_logging.workshop.sqlite.store import SqliteStore
 from raindrop_logging.workshop.times import from_datetime
 
 if TYPE_CHECKING:

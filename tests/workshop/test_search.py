@@ -11,16 +11,16 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop.bounded_regex import BoundedRegex, PatternError
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event
-from raindrop_logging.workshop.regex_literals import literals
-from raindrop_logging.workshop.search import Found, Question
-from raindrop_logging.workshop.sqlite_schema import prepare
-from raindrop_logging.workshop.sqlite_search import find
-from raindrop_logging.workshop.sqlite_search_index import fill
-from raindrop_logging.workshop.sqlite_search_index import waiting as count_waiting
-from raindrop_logging.workshop.sqlite_writes import BatchWriter
+from raindrop_logging.workshop.search.bounded_regex import BoundedRegex, PatternError
+from raindrop_logging.workshop.search.question import Found, Question
+from raindrop_logging.workshop.search.regex_literals import literals
+from raindrop_logging.workshop.sqlite.schema import prepare
+from raindrop_logging.workshop.sqlite.search import find
+from raindrop_logging.workshop.sqlite.search_index import fill
+from raindrop_logging.workshop.sqlite.search_index import waiting as count_waiting
+from raindrop_logging.workshop.sqlite.writes import BatchWriter
 from raindrop_logging.workshop.store import Store, open_store
 
 if TYPE_CHECKING:

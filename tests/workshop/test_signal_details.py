@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop.records import Signal
-from raindrop_logging.workshop.signal_details import MAX_PIECES, EditPart, comment, difference, edited, shortened
+from raindrop_logging.workshop.signals.details import MAX_PIECES, EditPart, comment, difference, edited, shortened
 
 _texts = st.one_of(st.text("ab \n.日é", max_size=40), st.text(max_size=40))
 

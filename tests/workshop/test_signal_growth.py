@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop.default_signals import default_drafts
-from raindrop_logging.workshop.signal_judge import MAX_JUDGED, Judge
-from raindrop_logging.workshop.signal_rules import Definition, Draft, Rule
+from raindrop_logging.workshop.signals.defaults import default_drafts
+from raindrop_logging.workshop.signals.judge import MAX_JUDGED, Judge
+from raindrop_logging.workshop.signals.rules import Definition, Draft, Rule
 
 RULES: Final = tuple(
     Rule(signal_id=name, version=1, draft=draft, origin="default") for name, draft in default_drafts().items()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging.workshop.default_signals import default_drafts, expanded
-from raindrop_logging.workshop.signal_judge import ALLOWANCE, SAVINGS, Judge
-from raindrop_logging.workshop.signal_rules import Definition, Draft, InvalidRuleError, Rule, checked
+from raindrop_logging.workshop.signals.defaults import default_drafts, expanded
+from raindrop_logging.workshop.signals.judge import ALLOWANCE, SAVINGS, Judge
+from raindrop_logging.workshop.signals.rules import Definition, Draft, InvalidRuleError, Rule, checked
 
 _words = st.text("abcdé'", min_size=1, max_size=6).filter(lambda word: any(letter.isalpha() for letter in word))
 

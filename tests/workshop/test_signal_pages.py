@@ -8,9 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
-from raindrop_logging.workshop import page_text, signal_excerpts, signal_figures
 from raindrop_logging.workshop.answers import Line
-from raindrop_logging.workshop.signal_store import Rate
+from raindrop_logging.workshop.pages import signal_figures
+from raindrop_logging.workshop.pages import text as page_text
+from raindrop_logging.workshop.signals import excerpts as signal_excerpts
+from raindrop_logging.workshop.signals.store import Rate
 from tests.workshop.test_pages import EVIL, Elements
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 

@@ -11,15 +11,15 @@ import pytest
 
 from raindrop_logging.workshop import Store, open_store
 from raindrop_logging.workshop.records import Batch, Event, Signal, Span
-from raindrop_logging.workshop.signal_rules import (
+from raindrop_logging.workshop.signals.rules import (
     Definition,
     Draft,
     InvalidRuleError,
     SignalConflictError,
     UnknownSignalError,
 )
-from raindrop_logging.workshop.sqlite_backfill import STEP_EVENTS
-from raindrop_logging.workshop.sqlite_schema import connect
+from raindrop_logging.workshop.sqlite.backfill import STEP_EVENTS
+from raindrop_logging.workshop.sqlite.schema import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

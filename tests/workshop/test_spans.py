@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from raindrop_logging.workshop.otlp import OtlpSpan
+from raindrop_logging.workshop.receiving.otlp import OtlpSpan
+from raindrop_logging.workshop.receiving.spans import read
 from raindrop_logging.workshop.records import Span
 from raindrop_logging.workshop.span_tree import MAX_DEPTH, grow
-from raindrop_logging.workshop.spans import read
 
 
 def _read(name: str = "n", **changes: Any) -> Span:

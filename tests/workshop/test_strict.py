@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raindrop_logging.workshop import running
-from raindrop_logging.workshop.contract import breach, kind
-from raindrop_logging.workshop.contract_rules import RULES
-from raindrop_logging.workshop.payloads import READERS
+from raindrop_logging.workshop.receiving.contract import breach, kind
+from raindrop_logging.workshop.receiving.contract_rules import RULES
+from raindrop_logging.workshop.receiving.payloads import READERS
 from tests.workshop.wire_bodies import ATTRIBUTES_OF_NOTHING, SPAN, TRACE, ai_event, otlp, otlp_span
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The HTML pages: each a file, with what they share."""

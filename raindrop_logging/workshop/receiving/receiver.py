@@ -1,0 +1,176 @@
+"""The ingest routes: what Raindrop's cloud accepts, accepted here and stored.
+
+In: HTTP requests.  Out: 204 once the data is durable, or a refusal as JSON.  Touches: the store, the live feed.
+Nothing reads the Authorization header, so no key can be stored or shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from raindrop_logging.wire import PROJECT_HEADER, PROTOBUF, ROUTES, Lane
+from raindrop_logging.workshop.receiving import body as bodies
+from raindrop_logging.workshop.receiving import contract, live_steps, otlp, payloads, spans
+from raindrop_logging.workshop.receiving.payloads import READERS
+from raindrop_logging.workshop.records import Batch
+from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.route_table import Query, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+
+    from raindrop_logging.workshop.limits import Intake
+    from raindrop_logging.workshop.live import LiveFeed
+    from raindrop_logging.workshop.store import Store
+
+TRACE_PATHS: Final = (f"/v1/{ROUTES[Lane.TRACES]}", "/v1/otel/v1/traces", "/otel/v1/traces")
+PROTOBUF_TYPES: Final = frozenset({PROTOBUF, "application/protobuf"})
+
+INLINE_BYTES: Final = 64 * 1024
+"""A larger body is read in another thread, so that the server answers others meanwhile."""
+
+MAX_IGNORED_NAMES: Final = 100
+"""Unknown keys are counted by name up to so many names, then under `(others)`."""
+
+
+class Receiver:
+    """The ingest end of one Workshop."""
+
+    def __init__(self, store: Store, feed: LiveFeed, intake: Intake) -> None:
+        self._store = store
+        self._feed = feed
+        self._intake = intake
+        self._ignored: Counter[str] = Counter()
+        self.bodies = 0  # stored since the start
+
+    @property
+    def strict(self) -> bool:
+        """Whether what the contract forbids is refused."""
+        return self._intake.strict
+
+    @property
+    def ignored_keys(self) -> Mapping[str, int]:
+        """Top-level keys the contract does not know, with how often they came since the start."""
+        return self._ignored
+
+    def rows(self) -> list[Row]:
+        """Every path the official clients post to, and the probe."""
+        lanes = [self._row(f"/v1/{path}", name, says, lane, body) for lane, path, name, says, body in _LANES]
+        traces = [
+            self._row(
+                path, f"send_traces_{number}", "Spans, as OTLP in JSON or protobuf.", Lane.TRACES, otlp.TraceRequest
+            )
+            for number, path in enumerate(TRACE_PATHS, 1)
+        ]
+        probe = Row(
+            method="GET", path="/v1/", name="probe", endpoint=_here, status=204,
+            says="How clients look for a Workshop.",
+        )  # fmt: skip
+        return [*lanes, *traces, probe]
+
+    def _row(self, path: str, name: str, says: str, lane: Lane | None, body: Any) -> Row:
+        return Row(
+            method="POST", path=path, name=name, says=says, body=body, status=204, endpoint=self._endpoint(lane),
+            medias=(PROTOBUF,) if lane is Lane.TRACES else (),
+            headers=(Query(name=PROJECT_HEADER, says="The project that all of it belongs to."),),
+            refusals=(400, 408, 413, 415, 503),
+        )  # fmt: skip
+
+    def _endpoint(self, lane: Lane | None) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            return await self._accept(request, lane)
+
+        return endpoint
+
+    async def _accept(self, request: Request, lane: Lane | None) -> Response:
+        limit = self._intake.max_body
+        sent = await bodies.received(request, limit, self._intake.request_seconds)
+        encoding = request.headers.get("content-encoding", "")
+        content_type = request.headers.get("content-type", "")
+        project_id = request.headers.get(PROJECT_HEADER)
+
+        def batch_of_body() -> Batch:
+            if self.strict:
+                _hold(contract.breach_of_headers(lane, content_type, project_id))
+            plain = bodies.inflated(sent, encoding, limit)
+            if lane is Lane.TRACES:
+                media = content_type.partition(";")[0].strip().lower()
+                return self._spans(plain, protobuf=media in PROTOBUF_TYPES, project_id=project_id)
+            body = bodies.decoded(plain)
+            if self.strict:
+                _hold(contract.breach(lane, body))
+            return (READERS[lane] if lane else live_steps.read_live)(body, project_id)
+
+        def held_batch() -> Batch:
+            try:
+                return batch_of_body()
+            except RefusedError as refused:
+                if self.strict and refused.error == "invalid_body":
+                    _hold(contract.breach_of_id(refused.field))
+                raise
+
+        inline = len(sent) <= INLINE_BYTES and not encoding
+        batch = held_batch() if inline else await run_in_threadpool(held_batch)
+        changed = await asyncio.wrap_future(self._store.append(batch))
+        self.bodies += 1
+        self._count_ignored(batch.ignored)
+        self._feed.publish(changed)
+        self._feed.say(batch.steps)
+        return Response(status_code=204)
+
+    def _spans(self, plain: bytes, *, protobuf: bool, project_id: str | None) -> Batch:
+        body = None if protobuf else bodies.decoded(plain)
+        found = otlp.read_protobuf(plain) if protobuf else otlp.read_json(body)
+        if self.strict:
+            _hold(contract.breach(Lane.TRACES, otlp.as_json(plain) if protobuf else body))
+        return Batch(spans=tuple(spans.read(span, project_id) for span in found))
+
+    def _count_ignored(self, ignored: Mapping[str, int]) -> None:
+        for name, times in ignored.items():
+            known = name in self._ignored or len(self._ignored) < MAX_IGNORED_NAMES
+            self._ignored[name[:100] if known else "(others)"] += times
+
+
+async def _here(request: Request) -> Response:
+    """`HEAD /v1/` is how clients look for a Workshop (the wire contract's section 9)."""
+    del request
+    return Response(status_code=204)
+
+
+def _hold(breach: contract.Breach | None) -> None:
+    """Refuse what breaks the contract, saying which rule."""
+    if breach is not None:
+        told = {"name": breach.name, "section": breach.rule.section, "says": breach.rule.says}
+        message = f"{breach.rule.says} (contract, section {breach.rule.section}; this is {breach.got})"
+        raise RefusedError(400, "contract", message, breach.field, {"rule": told, "got": breach.got})
+
+
+_LANES: Final[tuple[tuple[Lane | None, str, str, str, Any], ...]] = (
+    (
+        Lane.EVENTS, ROUTES[Lane.EVENTS], "track_events", "Complete events: an array of them, or one.",
+        list[payloads.TrackBody] | payloads.TrackBody,
+    ),
+    (
+        Lane.PARTIALS, ROUTES[Lane.PARTIALS], "track_partial",
+        "What is known of an event so far; what is said again replaces, the rest stays.", payloads.PartialBody,
+    ),
+    (
+        Lane.SIGNALS, ROUTES[Lane.SIGNALS], "track_signals", "Judgements of events, which may come before them.",
+        list[payloads.SignalBody] | payloads.SignalBody,
+    ),
+    (
+        Lane.USERS, ROUTES[Lane.USERS], "identify_users", "Traits of users, merged by key.",
+        list[payloads.UserBody] | payloads.UserBody,
+    ),
+    (
+        None, "live", "send_live_step", "A step of a turn that is running: shown at once, kept only for its tools.",
+        live_steps.LiveBody,
+    ),
+)  # fmt: skip
