@@ -81,7 +81,7 @@ def walked(ask: Callable[[str | None], Slice[Any]]) -> list[Any]:
 @given(where=FILTERS)
 @example(where=EventFilter(since=at(10), until=at(12)))
 @example(where=EventFilter(user_id=("u1", "u2"), event=("common",), since=at(10), until=at(40)))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_every_filter_means_what_it_says(many: Store, where: EventFilter) -> None:
     """Whatever is combined, the list holds the events that pass, newest first; the scan, oldest first."""
     numbers = expected(where)

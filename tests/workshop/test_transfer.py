@@ -67,7 +67,7 @@ def absorb(store: Store, lines: list[bytes]) -> None:
         store.append(unknown(store, story_lines.read(line))).result()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(_BATCHES)
 def test_what_is_imported_answers_as_what_was_exported(batch: Batch) -> None:
     """Export and import into an empty store: the same answers; again, or into the store itself: no change."""
