@@ -126,7 +126,7 @@ def test_eight_threads_that_do_not_wait(recorder: Recorder, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(280)
 def test_a_million_events(tmp_path: Path) -> None:
     """Interactions that nobody finishes, one in a hundred, cost no memory once `max_open_interactions` are there."""
     more = {"when_full": "block", "block_timeout": 60.0, "max_open_interactions": 1_000, "endpoint": "http://here/v1/"}

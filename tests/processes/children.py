@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.wire.recorder import Recorder
 
-PATIENCE: Final = 180.0
+PATIENCE: Final = 240.0
 """Seconds that a child may take for anything on a busy machine."""
 
 PRELUDE: Final = """
