@@ -176,6 +176,8 @@ def test_reader_that_goes_away_is_no_error() -> None:
         (("rich",), ("demo",), "the demo needs rich"),
         (("starlette",), ("demo",), "the Workshop needs starlette"),
         (("uvicorn",), ("workshop", "--db", ":memory:", "--port", "0"), "the Workshop needs uvicorn"),
+        (("starlette",), ("workshop", "export"), "the Workshop needs starlette"),
+        (("regex",), ("workshop", "import", "any.jsonl", "--db", ":memory:"), "the Workshop needs regex"),
     ],
     ids=lambda value: "-".join(value[:1]) if isinstance(value, tuple) else "",
 )

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from raindrop_logging.cli import check, demo, doctor, schema, ship, tail, workshop
-from raindrop_logging.errors import RaindropLoggingError
+from raindrop_logging.errors import MissingExtraError, RaindropLoggingError
 
 GOOD, FAILED = 0, 1
 INTERRUPTED = 130
 """What a shell reports for Ctrl-C: 128 and the number of SIGINT."""
 
+_OF_WORKSHOP = frozenset({"starlette", "uvicorn", "jinja2", "markdown_it", "regex"})
 _EXIT_CODES = "exit codes: 0 good, 1 failed or not everything arrived, 2 wrong usage, 130 interrupted"
 
 
@@ -40,6 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except RaindropLoggingError as error:
         print(f"raindrop-logging {arguments.command}: {error}", file=sys.stderr)
+        return FAILED
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in _OF_WORKSHOP:
+            raise
+        print(
+            f"raindrop-logging {arguments.command}: {MissingExtraError('the Workshop', library, 'workshop')}",
+            file=sys.stderr,
+        )
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
