@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from raindrop_logging.workshop import Running, running
+from tests.workshop.chromium import Chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,3 +34,13 @@ def shared() -> Iterator[httpx.Client]:
     """A client of a Workshop that all tests of a module share: for those that look at nothing another one stores."""
     with running() as up, httpx.Client(base_url=up.url, trust_env=False, timeout=20) as http:
         yield http
+
+
+@pytest.fixture
+def browser(workshop: Running) -> Iterator[Chromium]:
+    """A browser that must not complain, and must ask no other machine for anything."""
+    with Chromium() as chromium:
+        yield chromium
+    assert chromium.complaints == []
+    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
+    assert places == {urlsplit(workshop.url).netloc}

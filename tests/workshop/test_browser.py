@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,8 +11,6 @@ from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event, launch, of_event, otlp, otlp_span, subagent_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from raindrop_logging.workshop import Running
@@ -22,16 +19,6 @@ pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this 
 
 ROOT = "0102030405060708"
 LINES = "[...document.querySelectorAll('[data-rows] > li')]"
-
-
-@pytest.fixture
-def browser(workshop: Running) -> Iterator[Chromium]:
-    """A browser that must not complain, and must ask no other machine for anything."""
-    with Chromium() as chromium:
-        yield chromium
-    assert chromium.complaints == []
-    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
-    assert places == {urlsplit(workshop.url).netloc}
 
 
 def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chromium) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,8 +11,6 @@ from tests.workshop.chromium import EXECUTABLE, Chromium
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from raindrop_logging.workshop import Running
@@ -29,16 +26,6 @@ HOSTILE_MARKDOWN = (
     "# Title\n\n**bold** <b onclick=x>raw</b> [bad](javascript:alert(1)) [data](data:text/html,x) "
     "[good](https://x.example/a) ![far](http://evil.example/b.png)\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n\n\x1b[31mred"
 )
-
-
-@pytest.fixture
-def browser(workshop: Running) -> Iterator[Chromium]:
-    """A browser that must not complain, and must ask no other machine for anything."""
-    with Chromium() as chromium:
-        yield chromium
-    assert chromium.complaints == []
-    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
-    assert places == {urlsplit(workshop.url).netloc}
 
 
 def _open(browser: Chromium, workshop: Running, path: str) -> None:

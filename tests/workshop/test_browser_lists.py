@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,8 +12,6 @@ from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from raindrop_logging.workshop import Running
@@ -25,16 +22,6 @@ IDS = "[...document.querySelectorAll('[data-rows] > li')].map((row) => row.datas
 HERE = "location.pathname + location.search"
 FIELD = "document.querySelector('[data-search]')"
 PAGES = ("/", "/events", "/conversations", "/users", "/tool-errors", "/traces")
-
-
-@pytest.fixture
-def browser(workshop: Running) -> Iterator[Chromium]:
-    """A browser that must not complain, and must ask no other machine for anything."""
-    with Chromium() as chromium:
-        yield chromium
-    assert chromium.complaints == []
-    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
-    assert places == {urlsplit(workshop.url).netloc}
 
 
 def _open(browser: Chromium, workshop: Running, path: str) -> None:

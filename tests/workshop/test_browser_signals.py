@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
@@ -13,8 +13,6 @@ from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from raindrop_logging.workshop import Running
@@ -26,16 +24,6 @@ NOW = datetime.now(UTC).isoformat()
 MARKS = "[...document.querySelectorAll('mark')].map((mark) => mark.innerText)"
 HITS = "[...document.querySelectorAll('[data-hit]')].map((hit) => hit.dataset.id)"
 COUNT = "document.querySelector('[data-preview] [data-count]').innerText"
-
-
-@pytest.fixture
-def browser(workshop: Running) -> Iterator[Chromium]:
-    """A browser that must not complain, and must ask no other machine for anything."""
-    with Chromium() as chromium:
-        yield chromium
-    assert chromium.complaints == []
-    places = {urlsplit(url).netloc for url in chromium.requests if url.startswith("http")}
-    assert places == {urlsplit(workshop.url).netloc}
 
 
 def _open(browser: Chromium, workshop: Running, path: str) -> None:
