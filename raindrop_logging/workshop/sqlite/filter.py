@@ -35,6 +35,7 @@ FAILED: Final = """EXISTS (
 
 _OF_EVENTS: Final = " CROSS JOIN events AS e ON e.event_id = s.event_id"
 _OF_SPANS: Final = f"SELECT e.rid FROM spans AS s{_OF_EVENTS} WHERE"  # noqa: S608
+_OF_FAILED: Final = f"SELECT e.rid FROM spans AS s INDEXED BY spans_failed{_OF_EVENTS} WHERE s.status = 'error'"  # noqa: S608
 _OF_SIGNALS: Final = f"SELECT e.rid FROM event_signals AS s{_OF_EVENTS} WHERE"  # noqa: S608
 
 
@@ -117,7 +118,7 @@ def _range(where: EventFilter, arguments: dict[str, Any]) -> Iterator[Condition]
 
 def _switches(where: EventFilter) -> Iterator[Condition]:
     if where.error is not None:
-        failed = Condition(FAILED, f"{_OF_SPANS} s.status = 'error'")
+        failed = Condition(FAILED, _OF_FAILED)
         yield failed if where.error else Condition(f"NOT {FAILED}")
     for column, value in (("is_pending", where.pending), ("has_attachment", where.attachment)):
         if value is not None:

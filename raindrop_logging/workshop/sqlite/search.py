@@ -99,8 +99,8 @@ class _Search:
         self._question = question
         self._looked = looked
         self._end = end
-        chosen = select(db, question.where)
-        self._tests, self._arguments = chosen.tests(), chosen.arguments
+        self._chosen = select(db, question.where)
+        self._tests, self._arguments = self._chosen.tests(), self._chosen.arguments
 
     def ranked(self, words: str, place: HitPlace) -> Found:
         """By rank; what is not in the index yet has none and comes first."""
@@ -150,9 +150,11 @@ class _Search:
     def _scored(self, words: str) -> list[tuple[float, int]]:
         filtered = self._question.where != EventFilter()
         joined = f"JOIN events AS e ON e.rid = search_words.rowid AND {self._tests}" if filtered else ""
+        # The sign keeps SQLite from asking the index of words anew for each of the few.
+        among = " AND +search_words.rowid IN (SELECT rid FROM few)" if self._chosen.head else ""
         rows = self._db.execute(
-            f"SELECT bm25(search_words), search_words.rowid FROM search_words {joined}"  # noqa: S608 - own names only
-            f" WHERE search_words MATCH :words ORDER BY search_words.rowid DESC LIMIT {RANKED_ROWS + 1}",
+            f"{self._chosen.head} SELECT bm25(search_words), search_words.rowid FROM search_words {joined}"  # noqa: S608
+            f" WHERE search_words MATCH :words{among} ORDER BY search_words.rowid DESC LIMIT {RANKED_ROWS + 1}",
             {**self._arguments, "words": words},
         )
         return [(score, rid) for score, rid in rows]

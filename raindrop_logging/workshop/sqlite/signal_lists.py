@@ -46,9 +46,17 @@ _RULE_HITS: Final = """
 SELECT h.event_id, h.found_at, h.place, h.matched FROM signal_hits AS h
 JOIN signal_rules AS r ON r.signal_id = h.signal_id AND r.version = h.version WHERE h.signal_id = :signal_id
 """
-_COUNTED: Final = (
-    "NOT EXISTS (SELECT 1 FROM signal_marks AS m WHERE m.signal_id = :signal_id AND m.wrong AND m.event_id ="
-)
+_RIGHT: Final = """
+NOT EXISTS (SELECT 1 FROM signal_marks AS m
+    WHERE m.signal_id = :signal_id AND m.wrong AND m.event_id = s.event_id)
+"""
+# Ids alone: an index has them, and the rows themselves are not read.
+_SENT_IDS: Final = f"SELECT DISTINCT s.event_id FROM signals AS s WHERE s.name = :name AND {_RIGHT}"  # noqa: S608
+_RULE_IDS: Final = f"""
+SELECT s.event_id FROM signal_rules AS r
+CROSS JOIN signal_hits AS s ON s.signal_id = r.signal_id AND s.version = r.version
+WHERE r.signal_id = :signal_id AND {_RIGHT}
+"""  # noqa: S608 - this module's own
 
 
 def information(db: sqlite3.Connection, signal_id: str = "") -> tuple[SignalInfo, ...]:
@@ -71,8 +79,7 @@ def of_event(db: sqlite3.Connection, event_id: str) -> tuple[EventSignal, ...]:
 def query_of(signal_id: str) -> tuple[str, dict[str, Any]]:
     """A query for the events that have a signal, each once, without those marked wrong; and what it needs to know."""
     known = {"signal_id": signal_id, "name": signal_id.removeprefix(INSTRUMENTED)}
-    hits = _SENT_HITS if signal_id.startswith(INSTRUMENTED) else _RULE_HITS
-    return f"SELECT event_id FROM ({hits}) AS x WHERE {_COUNTED} x.event_id)", known  # noqa: S608 - this module's own
+    return _SENT_IDS if signal_id.startswith(INSTRUMENTED) else _RULE_IDS, known
 
 
 def has_signal(db: sqlite3.Connection, signal_id: str, event_id: str) -> bool:
@@ -86,11 +93,15 @@ def hit_page(db: sqlite3.Connection, signal_id: str, limit: int, cursor: str | N
     """See `SignalStore.hits`."""
     happened_at, rid = sqlite_cursors.moment(cursor, sqlite_cursors.NEWEST)
     hits = _SENT_HITS if signal_id.startswith(INSTRUMENTED) else _RULE_HITS
+    newest_first = "ORDER BY e.happened_at DESC, e.rid DESC"
     rows = db.execute(
-        f"SELECT e.*, h.found_at, h.place, h.matched, m.wrong FROM ({hits}) AS h"  # noqa: S608 - this module's own
-        " JOIN events AS e ON e.event_id = h.event_id"
-        " LEFT JOIN signal_marks AS m ON m.signal_id = :signal_id AND m.event_id = h.event_id"
-        " WHERE (e.happened_at, e.rid) < (:happened_at, :rid) ORDER BY e.happened_at DESC, e.rid DESC LIMIT :limit",
+        # The page's events are chosen first, so that no text of any other is carried along.
+        "WITH page AS MATERIALIZED (SELECT e.rid, h.found_at, h.place, h.matched"  # noqa: S608 - this module's own
+        f" FROM ({hits}) AS h CROSS JOIN events AS e ON e.event_id = h.event_id"
+        f" WHERE (e.happened_at, e.rid) < (:happened_at, :rid) {newest_first} LIMIT :limit)"
+        " SELECT e.*, page.found_at, page.place, page.matched, m.wrong"
+        " FROM page CROSS JOIN events AS e ON e.rid = page.rid"
+        f" LEFT JOIN signal_marks AS m ON m.signal_id = :signal_id AND m.event_id = e.event_id {newest_first}",
         {
             "signal_id": signal_id,
             "name": signal_id.removeprefix(INSTRUMENTED),
