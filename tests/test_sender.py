@@ -49,6 +49,7 @@ class Made:
         timeout: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         trouble: Callable[[Trouble], None] | None = None,
+        settled: Callable[[Settled], None] | None = None,
     ) -> Sender:
         """One more."""
         receiver = Receiver(
@@ -66,7 +67,7 @@ class Made:
             receiver,
             Outbox(RETRIES, lambda: 0.5),
             clock=clock,
-            settled=lambda settled, _: self.settled.append(settled),
+            settled=lambda one, _: (settled or self.settled.append)(one),
             trouble=trouble or self.troubles.append,
         )
         self.senders.append(made)
@@ -116,6 +117,18 @@ def test_slow_answers_and_a_backlog_ask_for_more_connections(made: Made) -> None
     sender = made.sender()
     for number in range(100):
         sender.submit(_event(number))
+    assert sender.wait(_soon())
+    assert 4 <= made.connections <= MAX_CONNECTIONS
+
+
+def test_slow_answers_and_no_more_room_ask_for_more_connections(made: Made) -> None:
+    """Where it has all it can hold in a few large requests, what is held back for them is a backlog as well."""
+    made.server.default = faults.slow(0.15)
+    room = threading.Semaphore(9)
+    sender = made.sender(settled=lambda _: room.release())
+    for number in range(40):
+        assert room.acquire(timeout=20.0)
+        sender.submit(_event(number, size=950_000))
     assert sender.wait(_soon())
     assert 4 <= made.connections <= MAX_CONNECTIONS
 

@@ -36,8 +36,8 @@ _IN_A_RUSH = 160
 """How many are taken before the next pause where one was used to log: a thread that does nothing else would have each
 of the 5 ms, and the queue would fill up."""
 
-_BEHIND_SECONDS = 0.02
-"""How often to look again while the sender has all it can hold."""
+_BEHIND_SECONDS = 0.2
+"""How often to look again while the sender has all it can hold; it rings as soon as it has room."""
 
 
 class Road(Protocol):

@@ -138,6 +138,7 @@ class Sender:
         self._numbers = count(1)
         self._idle = 0
         self._round_trip = 0.0
+        self._grown = 0.0
         self._moved = 0.0  # when a request last went on its way, or a thread was started for one
         self._telling: list[int] = []  # serials of requests whose trouble is about to be told
         self._stopping = False
@@ -255,7 +256,7 @@ class Sender:
         except RuntimeError:
             return
         self._threads.append(thread)
-        self._moved = self._clock()
+        self._moved = self._grown = self._clock()
 
     def _is_short_of_threads(self) -> bool:
         """Whether all are busy and too few: a second starts at once, so that one slow answer holds nothing else up,
@@ -267,7 +268,9 @@ class Sender:
         if not ready or busy >= MAX_CONNECTIONS:
             return False
         pace = self._round_trip if self._round_trip > SLOW_SECONDS else 0.0
-        return busy == 1 or max(ready * pace / busy, now - self._moved) > BACKLOG_SECONDS
+        # What is held back because no more fits waits as well: one more a round trip, which shows what it brings.
+        held_up = pace > 0.0 and self._outbox.is_full and now - self._grown > pace
+        return busy == 1 or held_up or max(ready * pace / busy, now - self._moved) > BACKLOG_SECONDS
 
     def _work(self) -> None:
         while True:

@@ -91,6 +91,7 @@ class Road:
         self.portions = 0
         self.inline = settings.mode == "sync"
         self.is_over = False
+        self._is_held_up = False
         self.witness: Callable[[Refusal], None] | None = None
         self._build_senders()
 
@@ -188,8 +189,10 @@ class Road:
         self.diagnostics.note("internal", f"{said}{where}; please report it", records)
 
     def is_behind(self) -> bool:
-        """Whether the sender has all it can hold."""
-        return self.primary.is_full
+        """Whether the sender has all it can hold; the listener is rung once there is room again."""
+        self._is_held_up = True  # before the look: what is settled from here on rings
+        self._is_held_up = self.primary.is_full
+        return self._is_held_up
 
     def _send(self, told: Told, now: float) -> None:
         if self._sampler is not None and not self._sampler.keeps(told):
@@ -373,6 +376,9 @@ class Road:
         self.ledger.drop("expired", _records(settled.expired))
         ended = chain(settled.delivered, settled.refused, settled.expired)
         self._confirm(ident for item in ended for ident in item.idents)
+        if self._is_held_up and not self.primary.is_full:
+            self._is_held_up = False
+            self.queue.ring()
 
     def _mirrored(self, settled: Settled, _attempted: Attempted) -> None:
         self.ledger.add("mirrored", len(settled.delivered))
