@@ -6,19 +6,21 @@ In: GET requests.  Out: JSON, and the stream of changes as server-sent events.  
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import StreamingResponse
 
-from raindrop_logging.wire import JSON
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.api.queries import FILTER, question
-from raindrop_logging.workshop.api.told import Health, ToldPerson, ToldSpan, ToldStory, ToldTrace, previewed, told
-from raindrop_logging.workshop.api.told import step as step_told
-from raindrop_logging.workshop.api.told import story as story_told
-from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.api.responses import answer, found
+from raindrop_logging.workshop.api.schemas.conversion import told
+from raindrop_logging.workshop.api.schemas.events import ToldSpan, ToldStory, ToldTrace, previewed
+from raindrop_logging.workshop.api.schemas.events import step as step_told
+from raindrop_logging.workshop.api.schemas.events import story as story_told
+from raindrop_logging.workshop.api.schemas.health import Health
+from raindrop_logging.workshop.api.schemas.lists import ToldPerson
 from raindrop_logging.workshop.route_table import EVENT_STREAM, Query, Row
 from raindrop_logging.workshop.store import NAME, Person, Store
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.live import LiveFeed
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.records import LiveStep
 
 STILL_HERE: Final = b": still here\n\n"
-
-_Value = TypeVar("_Value")
 
 
 class Api:
@@ -153,18 +154,6 @@ async def _going_on(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncIterator[
             yield piece
 
 
-def answer(value: Any, status: int = 200) -> Response:
-    """A value as a JSON response."""
-    return Response(msgspec.json.encode(value), status_code=status, media_type=JSON)
-
-
 def _passes(step: LiveStep, event_id: str | None, trace_id: str) -> bool:
     of_event = not event_id or (step.about is not None and step.about.event_id == event_id)
     return of_event and trace_id in ("", step.trace_id)
-
-
-def found(value: _Value | None, message: str) -> _Value:
-    """The value, or a 404 that says what is not there."""
-    if value is None:
-        raise RefusedError(404, "not_found", message)
-    return value

@@ -14,12 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.workshop.answers import SavedFilter
-from raindrop_logging.workshop.api.events import answer
-from raindrop_logging.workshop.api.told import FilterList, ToldFilter
+from raindrop_logging.workshop.api.responses import answer
+from raindrop_logging.workshop.api.schemas.filters import FilterList, ToldFilter
 from raindrop_logging.workshop.event_filter import parse
 from raindrop_logging.workshop.receiving import body as bodies
-from raindrop_logging.workshop.receiving.payloads import locate
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError, invalid, locate
 from raindrop_logging.workshop.route_table import Row
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.wire import JSON
-from raindrop_logging.workshop.api.events import answer
 from raindrop_logging.workshop.api.queries import DEFAULT_LIMIT, FILTER, MAX_LIMIT, PAGED, TOP
-from raindrop_logging.workshop.api.told import told
-from raindrop_logging.workshop.api.told_signals import (
+from raindrop_logging.workshop.api.responses import answer
+from raindrop_logging.workshop.api.schemas.conversion import told
+from raindrop_logging.workshop.api.schemas.signals import (
     HitList,
     RateList,
     SignalList,
@@ -31,8 +31,7 @@ from raindrop_logging.workshop.api.told_signals import (
 )
 from raindrop_logging.workshop.event_filter import MOMENTS, parse
 from raindrop_logging.workshop.receiving import body as bodies
-from raindrop_logging.workshop.receiving.payloads import locate
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError, invalid, locate
 from raindrop_logging.workshop.route_table import Query, Row
 from raindrop_logging.workshop.signals.rules import (
     Definition,
@@ -220,12 +219,7 @@ def _read(value: Any, kind: type[Any]) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        refused = locate(error)
-        unknown = re.search(r"unknown field `(.+?)`", str(error))
-        if unknown:
-            field = f"{refused.field}.{unknown[1]}" if refused.field != "body" else unknown[1]
-            raise invalid(field, f"there is no field {unknown[1]!r} here") from None
-        raise refused from None
+        raise locate(error) from None
 
 
 def _moment(name: str, text: str) -> str | None:

@@ -14,9 +14,8 @@ import msgspec
 
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.receiving.otlp import SPAN_BYTES, TRACE_BYTES, known_id
-from raindrop_logging.workshop.receiving.payloads import locate
 from raindrop_logging.workshop.records import LIVE, UNNAMED, Batch, Event, Json, LiveStep, Span
-from raindrop_logging.workshop.refusals import invalid
+from raindrop_logging.workshop.refusals import invalid, locate
 
 TOOL_START: Final = "tool_start"
 TOOL_RESULT: Final = "tool_result"

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from raindrop_logging.workshop.receiving.payloads import locate
 from raindrop_logging.workshop.records import Json
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError, invalid, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,6 @@ does not know are counted and left out; the aliases some clients send are unders
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
@@ -19,7 +18,7 @@ from raindrop_logging.workshop import times
 from raindrop_logging.workshop.json_values import is_array, is_object
 from raindrop_logging.workshop.merging import distinct
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, User
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import invalid, locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -165,17 +164,6 @@ READERS: Final[Mapping[Lane, Callable[[Any, str | None], Batch]]] = {
     Lane.USERS: read_users,
 }
 """Raises `RefusedError` for a body that breaks the contract, naming the field."""
-
-
-def locate(error: msgspec.ValidationError, at: str = "") -> RefusedError:
-    """What msgspec found, as a refusal that names the place."""
-    message, _, path = str(error).partition(" - at `$")
-    field = at + path.rstrip("`")
-    missing = re.search(r"missing required field `(.+)`", message)
-    if missing:
-        field += f".{missing[1]}"
-        message = f"{missing[1]} is required"
-    return invalid(field.removeprefix(".") or "body", message)
 
 
 def _items(body: Any) -> Iterator[tuple[str, Any]]:
