@@ -194,8 +194,7 @@ class Signals:
         return answer(RateList(by=by, rates=[told(rate, ToldRate) for rate in found]))
 
     async def _json(self, request: Request) -> Any:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != JSON:
+        if bodies.media_type(request.headers.get("content-type", "")) != JSON:
             raise RefusedError(415, "unsupported_type", f"send JSON, with Content-Type: {JSON}")
         return bodies.decoded(await bodies.received(request, self._intake.max_body, self._intake.request_seconds))
 

@@ -16,6 +16,7 @@ import msgspec
 
 from raindrop_logging.wire import JSON, MAX_EVENT_BYTES, PROJECT_HEADER, PROJECT_SLUG, PROTOBUF, Lane
 from raindrop_logging.workshop.json_values import is_array, is_object
+from raindrop_logging.workshop.receiving.body import media_type
 from raindrop_logging.workshop.receiving.contract_rules import (
     AI_DATA,
     ALIASES,
@@ -61,7 +62,7 @@ def breach(lane: Lane | None, body: Any) -> Breach | None:
 
 def breach_of_headers(lane: Lane | None, content_type: str, project_id: str | None) -> Breach | None:
     """The first rule that a request's headers break."""
-    media = content_type.partition(";")[0].strip().lower()
+    media = media_type(content_type)
     allowed = (JSON, PROTOBUF) if lane is Lane.TRACES else (JSON,)
     if media not in allowed:
         return _breach("content_type", "Content-Type", content_type)

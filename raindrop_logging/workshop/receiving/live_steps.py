@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from raindrop_logging.workshop import times
-from raindrop_logging.workshop.receiving.otlp import SPAN_BYTES, TRACE_BYTES, known_id
+from raindrop_logging.workshop.receiving.otlp_ids import SPAN_BYTES, TRACE_BYTES, known_id
 from raindrop_logging.workshop.records import LIVE, UNNAMED, Batch, Event, Json, LiveStep, Span
 from raindrop_logging.workshop.refusals import invalid, locate
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -17,6 +17,14 @@ from raindrop_logging.wire import Lane
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.json_values import is_array, is_object
 from raindrop_logging.workshop.merging import distinct
+from raindrop_logging.workshop.receiving.schemas import (
+    AiData,
+    Attachment,
+    PartialBody,
+    SignalBody,
+    TrackBody,
+    UserBody,
+)
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, User
 from raindrop_logging.workshop.refusals import invalid, locate
 
@@ -24,74 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ALIASES: Final = {"eventId": "event_id", "userId": "user_id", "convoId": "convo_id", "event_name": "event"}
-
-
-class AiData(msgspec.Struct):
-    """The AI part of an event."""
-
-    model: str | None = None
-    input: str | None = None
-    output: str | None = None
-    convo_id: str | None = None
-
-
-class Attachment(msgspec.Struct, omit_defaults=True):
-    """An attachment as the wire has it."""
-
-    type: Literal["code", "text", "image", "iframe"]
-    value: Annotated[str, msgspec.Meta(min_length=1)]
-    name: str | None = None
-    role: str | None = None
-    language: str | None = None
-    attachment_id: str | None = None
-
-
-class _EventBody(msgspec.Struct, kw_only=True):
-    event_id: str | None = None
-    timestamp: str | float | None = None
-    properties: dict[str, Any] | None = None
-    attachments: list[Attachment] | None = None
-    ai_data: AiData | None = None
-    is_pending: bool | None = None
-    feature_flags: dict[str, str] | None = None
-    model: str | None = None
-    input: str | None = None
-    output: str | None = None
-    convo_id: str | None = None
-
-
-class PartialBody(_EventBody, kw_only=True):
-    """What one request says of an event: a body of `events/track_partial`."""
-
-    user_id: str | None = None
-    event: str | None = None
-
-
-class TrackBody(_EventBody, kw_only=True):
-    """A complete event: a body of `events/track`."""
-
-    user_id: str
-    event: str
-
-
-class SignalBody(msgspec.Struct, kw_only=True):
-    """A judgement of an event."""
-
-    event_id: str
-    signal_name: str
-    signal_type: str | None = None
-    sentiment: Literal["POSITIVE", "NEGATIVE"] | None = None
-    timestamp: str | float | None = None
-    properties: dict[str, Any] | None = None
-    attachment_id: str | None = None
-
-
-class UserBody(msgspec.Struct):
-    """A user's traits."""
-
-    user_id: str
-    traits: dict[str, Any] | None = None
-
 
 _KNOWN: Final = {body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)}
 
@@ -101,13 +41,8 @@ _Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 def read_events(body: Any, project_id: str | None = None) -> Batch:
     """`events/track`: an array of complete events, or one."""
     ignored: Counter[str] = Counter()
-    events: list[Event] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, TrackBody, ignored)
-        _required(parsed, at, "user_id", "event")
-        event_id = _text(parsed, at, "event_id") or str(uuid.uuid4())
-        events.append(_event(parsed, at, event_id, project_id, is_pending=False))
-    return Batch(events=tuple(events), ignored=ignored)
+    events = tuple(_complete(item, at, project_id) for at, item in _items(body, TrackBody, ignored))
+    return Batch(events=events, ignored=ignored)
 
 
 def read_partial(body: Any, project_id: str | None = None) -> Batch:
@@ -127,34 +62,16 @@ def read_signals(body: Any, project_id: str | None = None) -> Batch:
     """`signals/track`: an array of signals, or one."""
     del project_id  # a signal belongs to its event's project
     ignored: Counter[str] = Counter()
-    signals: list[Signal] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, SignalBody, ignored)
-        event_id, name = _required(parsed, at, "event_id", "signal_name")
-        signals.append(
-            Signal(
-                event_id=event_id,
-                name=name,
-                signal_type=parsed.signal_type or "default",
-                sentiment=parsed.sentiment,
-                timestamp=_time(parsed.timestamp, at),
-                properties=parsed.properties or {},
-                attachment_id=parsed.attachment_id,
-            )
-        )
-    return Batch(signals=tuple(signals), ignored=ignored)
+    signals = tuple(_signal(item, at) for at, item in _items(body, SignalBody, ignored))
+    return Batch(signals=signals, ignored=ignored)
 
 
 def read_users(body: Any, project_id: str | None = None) -> Batch:
     """`users/identify`: one object, or an array of them."""
     del project_id  # users are known across projects
     ignored: Counter[str] = Counter()
-    users: list[User] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, UserBody, ignored)
-        (user_id,) = _required(parsed, at, "user_id")
-        users.append(User(user_id=user_id, traits=parsed.traits or {}))
-    return Batch(users=tuple(users), ignored=ignored)
+    users = tuple(_user(item, at) for at, item in _items(body, UserBody, ignored))
+    return Batch(users=users, ignored=ignored)
 
 
 READERS: Final[Mapping[Lane, Callable[[Any, str | None], Batch]]] = {
@@ -166,12 +83,11 @@ READERS: Final[Mapping[Lane, Callable[[Any, str | None], Batch]]] = {
 """Raises `RefusedError` for a body that breaks the contract, naming the field."""
 
 
-def _items(body: Any) -> Iterator[tuple[str, Any]]:
-    if not is_array(body):
-        yield "", body
-        return
-    for number, item in enumerate(body):
-        yield f"[{number}]", item
+def _items(body: Any, body_type: type[_Body], ignored: Counter[str]) -> Iterator[tuple[str, _Body]]:
+    """What an array holds, or what stands alone: each with its place in the body."""
+    items = ((f"[{number}]", item) for number, item in enumerate(body)) if is_array(body) else (("", body),)
+    for at, item in items:
+        yield at, _parsed(item, at, body_type, ignored)
 
 
 def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -> _Body:
@@ -186,6 +102,12 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
         return msgspec.convert(named, body_type)
     except msgspec.ValidationError as error:
         raise locate(error, at) from None
+
+
+def _complete(body: TrackBody, at: str, project_id: str | None) -> Event:
+    _required(body, at, "user_id", "event")
+    event_id = _text(body, at, "event_id") or str(uuid.uuid4())
+    return _event(body, at, event_id, project_id, is_pending=False)
 
 
 def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: str | None, *, is_pending: bool) -> Event:
@@ -205,6 +127,24 @@ def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: st
         is_pending=is_pending if body.is_pending is None else body.is_pending,
         project_id=project_id,
     )
+
+
+def _signal(body: SignalBody, at: str) -> Signal:
+    event_id, name = _required(body, at, "event_id", "signal_name")
+    return Signal(
+        event_id=event_id,
+        name=name,
+        signal_type=body.signal_type or "default",
+        sentiment=body.sentiment,
+        timestamp=_time(body.timestamp, at),
+        properties=body.properties or {},
+        attachment_id=body.attachment_id,
+    )
+
+
+def _user(body: UserBody, at: str) -> User:
+    (user_id,) = _required(body, at, "user_id")
+    return User(user_id=user_id, traits=body.traits or {})
 
 
 def _sent(attachment: Attachment) -> Json:
