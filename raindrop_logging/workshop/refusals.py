@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
+
+_Schema = TypeVar("_Schema")
 
 
 class Refused(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -49,16 +51,21 @@ def invalid(field: str, message: str) -> RefusedError:
     return RefusedError(400, "invalid_body", message, field)
 
 
-def locate(error: msgspec.ValidationError, at: str = "") -> RefusedError:
-    """What msgspec found, as a refusal that names the place; `at` is where in the body the value stands."""
-    message, _, path = str(error).partition(" - at `$")
-    field = at + path.rstrip("`")
-    for pattern, says in _OF_A_FIELD:
-        found = pattern.search(message)
-        if found:
-            field += f".{found[1]}"
-            message = says.format(found[1])
-    return invalid(field.removeprefix(".") or "body", message)
+def place(at: str, name: str) -> str:
+    """A key of what stands at this place in the body; "" is the body itself."""
+    return f"{at}.{name}" if at else name
+
+
+def converted(value: Any, schema: type[_Schema], at: str = "") -> _Schema:
+    """A decoded JSON value as one of the types that bodies have; `at` is its place in the body.
+
+    Raises:
+        RefusedError: 400, naming the field.
+    """
+    try:
+        return msgspec.convert(value, schema)
+    except msgspec.ValidationError as error:
+        raise _located(error, at) from None
 
 
 # msgspec says these of the object that a field is missing from, or is too much in.
@@ -66,3 +73,14 @@ _OF_A_FIELD: Final = (
     (re.compile(r"missing required field `(.+)`"), "{} is required"),
     (re.compile(r"unknown field `(.+)`"), "there is no field {!r} here"),
 )
+
+
+def _located(error: msgspec.ValidationError, at: str) -> RefusedError:
+    message, _, path = str(error).partition(" - at `$")
+    field = at + path.rstrip("`")
+    for pattern, says in _OF_A_FIELD:
+        found = pattern.search(message)
+        if found:
+            field = place(field, found[1])
+            message = says.format(found[1])
+    return invalid(field.removeprefix(".") or "body", message)

@@ -15,7 +15,7 @@ import msgspec
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.receiving.otlp_ids import SPAN_BYTES, TRACE_BYTES, known_id
 from raindrop_logging.workshop.records import LIVE, UNNAMED, Batch, Event, Json, LiveStep, Span
-from raindrop_logging.workshop.refusals import invalid, locate
+from raindrop_logging.workshop.refusals import converted, invalid
 
 TOOL_START: Final = "tool_start"
 TOOL_RESULT: Final = "tool_result"
@@ -45,10 +45,7 @@ def read_live(body: Any, project_id: str | None = None) -> Batch:
     Raises:
         RefusedError: 400, naming the field.
     """
-    try:
-        said = msgspec.convert(body, LiveBody)
-    except msgspec.ValidationError as error:
-        raise locate(error) from None
+    said = converted(body, LiveBody)
     if not said.type.strip():
         raise invalid("type", "type is blank")
     trace_id = known_id(said.trace_id, TRACE_BYTES, "traceId")

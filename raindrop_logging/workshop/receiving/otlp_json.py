@@ -11,7 +11,7 @@ import msgspec
 
 from raindrop_logging.workshop.receiving.otlp import OtlpSpan
 from raindrop_logging.workshop.receiving.otlp_ids import SPAN_BYTES, TRACE_BYTES, known_id, optional_id
-from raindrop_logging.workshop.refusals import invalid, locate
+from raindrop_logging.workshop.refusals import converted, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -110,11 +110,7 @@ def read(body: Any) -> list[OtlpSpan]:
     Raises:
         RefusedError: 400, naming the field.
     """
-    try:
-        request = msgspec.convert(body, TraceRequest)
-    except msgspec.ValidationError as error:
-        raise locate(error) from None
-    return list(_walked(request))
+    return list(_walked(converted(body, TraceRequest)))
 
 
 def _walked(request: TraceRequest) -> Iterator[OtlpSpan]:

@@ -26,7 +26,7 @@ from raindrop_logging.workshop.receiving.schemas import (
     UserBody,
 )
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, User
-from raindrop_logging.workshop.refusals import invalid, locate
+from raindrop_logging.workshop.refusals import converted, invalid, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,10 +98,7 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
         if named.get(name) is None and alias in item:
             named[name] = item[alias]
     ignored.update(named.keys() - _KNOWN[body_type])
-    try:
-        return msgspec.convert(named, body_type)
-    except msgspec.ValidationError as error:
-        raise locate(error, at) from None
+    return converted(named, body_type, at)
 
 
 def _complete(body: TrackBody, at: str, project_id: str | None) -> Event:
@@ -160,7 +157,7 @@ def _required(body: msgspec.Struct, at: str, *names: str) -> tuple[str, ...]:
     values = tuple(_text(body, at, name) for name in names)
     for name, value in zip(names, values, strict=True):
         if value is None:
-            raise invalid(_join(at, name), f"{name} is required")
+            raise invalid(place(at, name), f"{name} is required")
     return tuple(value for value in values if value is not None)
 
 
@@ -168,7 +165,7 @@ def _text(body: msgspec.Struct, at: str, name: str) -> str | None:
     """A name or id: absent, or with something in it."""
     value: str | None = getattr(body, name)
     if value is not None and not value.strip():
-        raise invalid(_join(at, name), f"{name} is blank")
+        raise invalid(place(at, name), f"{name} is blank")
     return value
 
 
@@ -178,11 +175,7 @@ def _time(value: str | float | None, at: str) -> str | None:
     try:
         return times.from_wire(value)
     except ValueError as error:
-        raise invalid(_join(at, "timestamp"), str(error)) from None
-
-
-def _join(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
+        raise invalid(place(at, "timestamp"), str(error)) from None
 
 
 def _json_type(value: Any) -> str:

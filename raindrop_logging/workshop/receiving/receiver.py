@@ -40,6 +40,9 @@ INLINE_BYTES: Final = 64 * 1024
 MAX_IGNORED_NAMES: Final = 100
 """Unknown keys are counted by name up to so many names, then under `(others)`."""
 
+MAX_NAME_CHARS: Final = 100
+"""Longer names of unknown keys are cut."""
+
 
 class _Post(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came: the body still encoded, no lane for a live step."""
@@ -148,8 +151,9 @@ class Receiver:
 
     def _count_ignored(self, ignored: Mapping[str, int]) -> None:
         for name, times in ignored.items():
-            known = name in self._ignored or len(self._ignored) < MAX_IGNORED_NAMES
-            self._ignored[name[:100] if known else "(others)"] += times
+            short = name[:MAX_NAME_CHARS]
+            known = short in self._ignored or len(self._ignored) < MAX_IGNORED_NAMES
+            self._ignored[short if known else "(others)"] += times
 
 
 async def _here(request: Request) -> Response:
