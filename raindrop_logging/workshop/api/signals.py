@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.wire import JSON
-from raindrop_logging.workshop.api.queries import DEFAULT_LIMIT, FILTER, MAX_LIMIT, PAGED, question, whole
+from raindrop_logging.workshop.api.queries import DEFAULT_LIMIT, FILTER, MAX_LIMIT, PAGED, question, whole_number
 from raindrop_logging.workshop.api.responses import answer
 from raindrop_logging.workshop.api.schemas.conversion import told
 from raindrop_logging.workshop.api.schemas.signals import (
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.store import Store
 
 _BY: Final = Query(name="by", says="day, model, event or property.KEY; day when not said.")
-_TOP: Final = Query(name="top", type=whole(MAX_LIMIT), says=f"How many, {DEFAULT_LIMIT} when not said.")
+_TOP: Final = Query(name="top", type=whole_number(MAX_LIMIT), says=f"How many, {DEFAULT_LIMIT} when not said.")
 _RATES: Final = (_BY, *(query for query in FILTER if query.name in MOMENTS), _TOP)
 _BASE: Final = "/api/signals"
 _ONE: Final = f"{_BASE}/{{signal_id:path}}"

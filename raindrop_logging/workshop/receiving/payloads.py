@@ -35,6 +35,7 @@ ALIASES: Final = {"eventId": "event_id", "userId": "user_id", "convoId": "convo_
 
 _KNOWN: Final = {body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)}
 
+_Text = TypeVar("_Text", bound="str | None")
 _Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 
 
@@ -49,7 +50,7 @@ def read_partial(body: Any, project_id: str | None = None) -> Batch:
     """`events/track_partial`: one object, which may know its event only by `properties.trace_id`."""
     ignored: Counter[str] = Counter()
     parsed = _parsed(body, "", PartialBody, ignored)
-    event_id = _text(parsed, "", "event_id")
+    event_id = _filled(parsed.event_id, "", "event_id")
     event = _event(parsed, "", event_id or "", project_id, is_pending=True)
     if event_id:
         return Batch(events=(event,), ignored=ignored)
@@ -102,8 +103,7 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
 
 
 def _complete(body: TrackBody, at: str, project_id: str | None) -> Event:
-    _required(body, at, "user_id", "event")
-    event_id = _text(body, at, "event_id") or str(uuid.uuid4())
+    event_id = _filled(body.event_id, at, "event_id") or str(uuid.uuid4())
     return _event(body, at, event_id, project_id, is_pending=False)
 
 
@@ -111,8 +111,8 @@ def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: st
     ai = body.ai_data or AiData()
     return Event(
         event_id=event_id,
-        user_id=_text(body, at, "user_id"),
-        event=_text(body, at, "event"),
+        user_id=_filled(body.user_id, at, "user_id"),
+        event=_filled(body.event, at, "event"),
         model=_first(ai.model, body.model),
         input=_first(ai.input, body.input),
         output=_first(ai.output, body.output),
@@ -127,10 +127,9 @@ def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: st
 
 
 def _signal(body: SignalBody, at: str) -> Signal:
-    event_id, name = _required(body, at, "event_id", "signal_name")
     return Signal(
-        event_id=event_id,
-        name=name,
+        event_id=_filled(body.event_id, at, "event_id"),
+        name=_filled(body.signal_name, at, "signal_name"),
         signal_type=body.signal_type or "default",
         sentiment=body.sentiment,
         timestamp=_time(body.timestamp, at),
@@ -140,8 +139,7 @@ def _signal(body: SignalBody, at: str) -> Signal:
 
 
 def _user(body: UserBody, at: str) -> User:
-    (user_id,) = _required(body, at, "user_id")
-    return User(user_id=user_id, traits=body.traits or {})
+    return User(user_id=_filled(body.user_id, at, "user_id"), traits=body.traits or {})
 
 
 def _sent(attachment: Attachment) -> Json:
@@ -153,20 +151,11 @@ def _first(nested: str | None, top: str | None) -> str | None:
     return top if nested is None else nested
 
 
-def _required(body: msgspec.Struct, at: str, *names: str) -> tuple[str, ...]:
-    values = tuple(_text(body, at, name) for name in names)
-    for name, value in zip(names, values, strict=True):
-        if value is None:
-            raise invalid(place(at, name), f"{name} is required")
-    return tuple(value for value in values if value is not None)
-
-
-def _text(body: msgspec.Struct, at: str, name: str) -> str | None:
-    """A name or id: absent, or with something in it."""
-    value: str | None = getattr(body, name)
-    if value is not None and not value.strip():
+def _filled(text: _Text, at: str, name: str) -> _Text:
+    """A name or id: absent where it may be, else with something in it."""
+    if text is not None and not text.strip():
         raise invalid(place(at, name), f"{name} is blank")
-    return value
+    return text
 
 
 def _time(value: str | float | None, at: str) -> str | None:
