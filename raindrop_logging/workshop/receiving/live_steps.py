@@ -71,25 +71,31 @@ def read_live(body: Any, project_id: str | None = None) -> Batch:
 
 
 def _tool(said: LiveBody, trace_id: str, span_id: str, at: str, about: Event | None) -> Span:
-    """A result tells its tool's name where its metadata tell the outcome, else the content is the outcome."""
-    starts = said.type == TOOL_START
     told = said.metadata or {}
-    error = None if starts else _text(told.get("error"))
-    names = starts or error is not None or "result" in told
+    phase = _started if said.type == TOOL_START else _ended
     return Span(
         trace_id=trace_id,
         span_id=span_id,
-        name=(said.content if names else None) or UNNAMED,
         kind="tool",
-        status="ok" if error is None else "error",
-        error=error,
         input=_text(told.get("args", told.get("input"))),
-        output=None if starts else _text(told.get("result")) if names else said.content,
-        start_time=at if starts else None,
-        end_time=None if starts else at,
         attributes={LIVE: True},
         about=about,
+        **phase(said.content, told, at),
     )
+
+
+def _started(content: str | None, told: Json, at: str) -> dict[str, Any]:
+    del told  # only a result tells an outcome
+    return {"name": content or UNNAMED, "start_time": at}
+
+
+def _ended(content: str | None, told: Json, at: str) -> dict[str, Any]:
+    """The content is the tool's name where the metadata tell the outcome, else the outcome itself."""
+    error = _text(told.get("error"))
+    if error is None and "result" not in told:
+        return {"name": UNNAMED, "output": content, "end_time": at}
+    outcome = {"output": _text(told.get("result")), "error": error, "status": "ok" if error is None else "error"}
+    return {"name": content or UNNAMED, "end_time": at, **outcome}
 
 
 def _about(metadata: Json, at: str, project_id: str | None) -> Event | None:
