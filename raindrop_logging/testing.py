@@ -377,11 +377,11 @@ def _read(lane: Lane, body: bytes) -> Batch:
     """What one request says, as the local Workshop reads it."""
     import msgspec
 
-    from raindrop_logging.workshop.receiving import otlp, payloads, spans
+    from raindrop_logging.workshop.receiving import otlp_protobuf, payloads, spans
     from raindrop_logging.workshop.records import Batch
 
     if lane is Lane.TRACES:
-        return Batch(spans=tuple(spans.read(span) for span in otlp.read_protobuf(body)))
+        return Batch(spans=tuple(spans.read(span) for span in otlp_protobuf.read(body)))
     return payloads.READERS[lane](msgspec.json.decode(body), None)
 
 

@@ -11,14 +11,18 @@ import sys
 import urllib.request
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from raindrop_logging.cli import main
+from raindrop_logging.cli.arguments import body_size, data_size
 from raindrop_logging.errors import install_command
 from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
 from raindrop_logging.workshop.server import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMMANDS = ("demo", "workshop", "check", "doctor", "ship", "schema")
 
@@ -92,6 +96,9 @@ def test_help_of_each_command(command: str, capsys: pytest.CaptureFixture[str]) 
         (["workshop", "--keep", "0d"], "not '0d'"),
         (["workshop", "--max-size", "2"], "a size is at least 1MB, such as 500MB, 2GB or 1.5GiB, not '2'"),
         (["workshop", "--max-size", "0.5MB"], "not '0.5MB'"),
+        (["workshop", "--max-size", "2XB"], "not '2XB'"),
+        (["workshop", "--max-body", "-1K"], "expected one argument"),
+        (["workshop", "--max-body", "9999999TiB"], "'9999999TiB' is no number of bytes"),
         (["schema", "--indent", "99"], "an indent is a number from 0 to 16, not '99'"),
     ],
     ids=" ".join,
@@ -102,6 +109,31 @@ def test_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[
         main(words)
     assert left.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("read", [body_size, data_size])
+@pytest.mark.parametrize(
+    ("text", "nbytes"),
+    [
+        ("5000000", 5_000_000),
+        ("5000000B", 5_000_000),
+        ("10000k", 10_000 * 1024),
+        ("10000KiB", 10_000 * 1024),
+        ("10000kB", 10_000 * 1000),
+        ("50M", 50 * 1024**2),
+        ("50mib", 50 * 1024**2),
+        ("50MB", 50 * 1000**2),
+        ("2G", 2 * 1024**3),
+        ("1.5GiB", 3 * 1024**3 // 2),
+        (" 1.001 GB ", 1_001_000_000),
+        ("1T", 1024**4),
+        ("1TiB", 1024**4),
+        ("1TB", 1000**4),
+    ],
+)
+def test_sizes(read: Callable[[str], int], text: str, nbytes: int) -> None:
+    """Every size takes every unit: without a B or with an i it is a power of 1024, else of 1000."""
+    assert read(text) == nbytes
 
 
 def test_version() -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING
 
 from raindrop_logging.cli import workshop_export, workshop_import, workshop_status
-from raindrop_logging.cli.arguments import age, port, size
+from raindrop_logging.cli.arguments import age, body_size, data_size, port
 from raindrop_logging.wire import WORKSHOP_PORT
 from raindrop_logging.workshop.limits import MAX_BODY_BYTES
 
@@ -22,7 +21,8 @@ def add_to(commands: Commands) -> None:
         help="run the local receiver and its page until Ctrl-C",
         description=(
             "Run a receiver on this machine that keeps and shows what any Raindrop SDK sends. "
-            "It listens on 127.0.0.1 only and needs no account."
+            "It listens on 127.0.0.1 only and needs no account. "
+            "In sizes, M or MiB is 1024 times 1024 bytes, MB is 1000 times 1000; so for K, G and T."
         ),
     )
     parser.add_argument(
@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--max-size",
-        type=size,
+        type=data_size,
         metavar="SIZE",
         help="delete the oldest when the data takes more, such as 500MB or 2GB, while it runs (default: no limit)",
     )
@@ -54,9 +54,9 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--max-body",
         metavar="BYTES",
-        type=_size,
+        type=body_size,
         default=MAX_BODY_BYTES,
-        help="largest request, as sent and once inflated; K, M and G are understood (default: 50M)",
+        help="largest request, as sent and once inflated; such as 5000000, 50M or 50MB (default: 50M)",
     )
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of running one")
@@ -79,15 +79,6 @@ def run(arguments: argparse.Namespace) -> int:
         max_body=arguments.max_body,
     )
     return 0
-
-
-def _size(text: str) -> int:
-    """Bytes: a number above 0, with K, M or G for powers of 1024."""
-    found = re.fullmatch(r"([0-9]{1,15})([KMG]?)", text.upper())
-    size = int(found[1]) * 1024 ** " KMG".index(found[2] or " ") if found else 0
-    if size < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 5000000 or 50M")
-    return size
 
 
 def _announce(line: str) -> None:

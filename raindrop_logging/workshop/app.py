@@ -11,16 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from raindrop_logging.workshop.api import openapi
-from raindrop_logging.workshop.api.events import Api, answer
+from raindrop_logging.workshop.api.events import Events
+from raindrop_logging.workshop.api.health import HealthCheck
 from raindrop_logging.workshop.api.lists import Lists
+from raindrop_logging.workshop.api.responses import answer
 from raindrop_logging.workshop.api.saved_filters import SavedFilters
 from raindrop_logging.workshop.api.search import Search
 from raindrop_logging.workshop.api.signals import Signals, refusal
+from raindrop_logging.workshop.api.streams import Streams
 from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.limits import DEFAULT, Intake
 from raindrop_logging.workshop.pages.pages import Pages
 from raindrop_logging.workshop.receiving.receiver import Receiver
-from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.refusals import Refused, RefusedError
 from raindrop_logging.workshop.route_table import Row, routes
 from raindrop_logging.workshop.signals.rules import SignalError
 from raindrop_logging.workshop.store import Store, StoreError
@@ -56,14 +59,15 @@ def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
 def described(store: Store, feed: LiveFeed, intake: Intake, own_version: str) -> list[Row]:
     """Every route but the pages, and the document that describes them: a part of the Workshop adds its rows here."""
     receiver = Receiver(store, feed, intake)
-    api = Api(store, feed, receiver, own_version)
     rows = [
         *receiver.rows(),
         *Lists(store).rows(),
         *SavedFilters(store, intake).rows(),
         *Search(store).rows(),
         *Signals(store, intake).rows(),
-        *api.rows(),
+        *HealthCheck(store, receiver, own_version).rows(),
+        *Events(store).rows(),
+        *Streams(store, feed).rows(),
     ]
     return [*rows, openapi.row(rows, own_version)]
 
@@ -79,9 +83,8 @@ def _answering(said: Callable[[Any], Response]) -> Callable[[Request, Exception]
 
 
 def _refused(error: RefusedError) -> Response:
-    response = answer(
-        {"error": error.error, "message": error.message, "field": error.field, **error.more}, error.status
-    )
+    said = Refused(error=error.error, message=error.message, field=error.field, **error.more)
+    response = answer(said, error.status)
     if error.status in UNREAD:
         response.headers["Connection"] = "close"
     return response

@@ -14,7 +14,7 @@ import msgspec
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.json_values import deeper_than
 from raindrop_logging.workshop.receiving.body import MAX_NESTING
-from raindrop_logging.workshop.receiving.payloads import Attachment
+from raindrop_logging.workshop.receiving.schemas import Attachment
 from raindrop_logging.workshop.records import Batch, Event, Signal, Span, User
 from raindrop_logging.workshop.store import Person, Story
 

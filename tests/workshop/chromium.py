@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from raindrop_logging.workshop import Running
+
 NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The first is Chromium without its own windows and menus, which takes half the time."""
 
@@ -30,6 +32,9 @@ FLAGS: Final = (
     "--window-size=1280,900", "--remote-debugging-pipe",
 )  # fmt: skip
 SECONDS: Final = 60.0
+LIVE: Final = "document.querySelector('[data-live].on')"
+"""What a page of the Workshop shows once it hears of changes: nothing that is sent from then on passes it by."""
+
 FRAME: Final = "about:srcdoc"
 """Where an attachment is shown that is a page of its own."""
 
@@ -213,6 +218,12 @@ class Chromium:
                 self._kept_back[params["requestId"]] = params["blockedReason"]
             case method:
                 self.complaints.extend(_complaints(method, params))
+
+
+def open_live(browser: Chromium, workshop: Running, path: str) -> None:
+    """Go to a page of the Workshop and wait until it hears of changes."""
+    browser.open(workshop.url + path)
+    browser.wait(LIVE)
 
 
 def _complaints(method: str | None, params: dict[str, Any]) -> Iterator[str]:

@@ -158,7 +158,7 @@ def test_saved_filters(client: httpx.Client) -> None:
         ("x", {"query": 5}, "query"),
         ("x", {"query": "event=" + "x" * 5000}, "query"),
         ("x", {}, "query"),
-        ("x", {"query": "", "more": 1}, "body"),
+        ("x", {"query": "", "more": 1}, "more"),
         ("n" * 101, {"query": ""}, "name"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workshop.chromium import EXECUTABLE, Chromium
+from tests.workshop.chromium import EXECUTABLE, LIVE, Chromium, open_live
 from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event, launch, of_event, otlp, otlp_span, subagent_span
 
@@ -23,8 +23,7 @@ LINES = "[...document.querySelectorAll('[data-rows] > li')]"
 
 def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """An event appears while the list is open, fills as it is finished, and opens with signals and span tree."""
-    browser.open(f"{workshop.url}/events")
-    browser.wait("document.querySelector('[data-live].on')")
+    open_live(browser, workshop, "/events")
     assert browser.ask("!document.querySelector('[data-empty]').hidden")
 
     begin = {"event_id": "e/1", "user_id": "u1", "event": "refund_agent", "ai_data": {"input": "I want a refund"}}
@@ -46,7 +45,7 @@ def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, b
     client.post("/v1/events/track_partial", json={"event_id": "e/1", "user_id": "u1", "event": "refund_agent"})
     browser.open(f"{workshop.url}/events")
     browser.follow(f"{LINES}[0].querySelector('a')")
-    browser.wait("document.body.dataset.event === 'e/1' && document.querySelector('[data-live].on')")
+    browser.wait(f"document.body.dataset.event === 'e/1' && {LIVE}")
     signal = {"event_id": "e/1", "signal_name": "thumbs_down", "sentiment": "NEGATIVE"}
     client.post("/v1/signals/track", json=signal)
     browser.wait("document.querySelector('[data-signal=thumbs_down].bad')")
@@ -74,8 +73,7 @@ def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, b
 def test_hand_off_is_followed(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """A launcher's page follows its sub-agent from launch to end; each page leads to the other."""
     client.post("/v1/events/track", json=ai_event("turn", event="support_turn"))
-    browser.open(f"{workshop.url}/events/turn")
-    browser.wait("document.querySelector('[data-live].on')")
+    open_live(browser, workshop, "/events/turn")
     state = "(document.querySelector('.subagent[data-linked=job] [data-state]') || {}).innerText"
     partial = {"event_id": "job", "user_id": "u1", "event": "research"}
     for expected, path, body in (
@@ -97,8 +95,7 @@ def test_hand_off_is_followed(workshop: Running, client: httpx.Client, browser: 
 def test_a_sub_agent_hears_of_its_launcher(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """A page opened before anything named its launcher gains the link, and the launcher's name when that arrives."""
     client.post("/v1/events/track_partial", json={"event_id": "job", "user_id": "u1", "event": "research"})
-    browser.open(f"{workshop.url}/events/job")
-    browser.wait("document.querySelector('[data-live].on')")
+    open_live(browser, workshop, "/events/job")
     client.post("/v1/traces", json=otlp(subagent_span("job", "turn")))
     browser.wait("document.querySelector('.launched')?.innerText.includes('has not arrived')")
     client.post("/v1/events/track", json=ai_event("turn", event="support_turn"))
@@ -110,7 +107,7 @@ def test_hostile_content_in_a_browser(workshop: Running, client: httpx.Client, b
     fill_with_evil(client)
     browser.open(f"{workshop.url}/events")
     browser.ask("window.alert = () => { throw new Error('script ran') }")
-    browser.wait("document.querySelector('[data-live].on')")
+    browser.wait(LIVE)
     client.post("/v1/events/track", json=ai_event(EVIL + "2", event=EVIL, user_id=EVIL, ai_data={"input": EVIL}))
     browser.wait(f"{LINES}.length === 2")
     assert EVIL in browser.ask(f"{LINES}[0].innerText")

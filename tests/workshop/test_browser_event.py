@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workshop.chromium import EXECUTABLE, Chromium
+from tests.workshop.chromium import EXECUTABLE, LIVE, Chromium, open_live
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
@@ -28,18 +28,13 @@ HOSTILE_MARKDOWN = (
 )
 
 
-def _open(browser: Chromium, workshop: Running, path: str) -> None:
-    browser.open(workshop.url + path)
-    browser.wait("document.querySelector('[data-live].on')")
-
-
 def test_call_opens_to_arguments_and_result(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """A tool's chip hides what it opens to: arguments, the error in red, and the way to its span."""
     client.post("/v1/events/track", json=ai_event())
     failed = {"status": {"code": 2, "message": "no answer"}}
     call = of_event("e1", traceloop__entity__name="pay", traceloop__entity__input='{"sum":5}')
     client.post("/v1/traces", json=otlp(otlp_span(call, **failed)))
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     chip = "document.querySelector('[data-call=pay]')"
     assert "no answer" not in browser.ask(f"{chip}.innerText")
     browser.ask(f"{chip}.querySelector('summary').click()")
@@ -55,7 +50,7 @@ def test_call_opens_to_arguments_and_result(workshop: Running, client: httpx.Cli
 def test_markdown_or_raw(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Hostile Markdown is rendered harmlessly; the switch shows the text as it was sent, and is remembered."""
     client.post("/v1/events/track", json=ai_event(ai_data={"input": "q", "output": HOSTILE_MARKDOWN}))
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     shown = "document.querySelector('.bubble.assistant').innerText"
     assert "**bold**" not in browser.ask(shown)
     assert browser.ask("[...document.querySelectorAll('.markdown a')].map((a) => a.href)") == [
@@ -66,7 +61,7 @@ def test_markdown_or_raw(workshop: Running, client: httpx.Client, browser: Chrom
     assert browser.ask("getComputedStyle(document.querySelector('.markdown td.to-right')).textAlign") == "right"
     browser.press("m")
     assert "**bold** <b onclick=x>raw</b>" in browser.ask(shown)
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     assert "**bold**" in browser.ask(shown)
 
 
@@ -79,18 +74,18 @@ def test_messages_are_a_chat(workshop: Running, client: httpx.Client, browser: C
         {"role": "user", "content": "second question"},
     ]
     client.post("/v1/events/track", json=ai_event(ai_data={"input": json.dumps(messages), "output": "done"}))
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     roles = "[...document.querySelectorAll('.turn > .bubble, .turn > .message')].map((one) => one.classList[1])"
     assert browser.ask(roles) == ["aside", "user", "assistant", "user", "assistant"]
     assert browser.ask("document.querySelector('.message.aside').open") is False
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     assert browser.ask("document.querySelector('.row .said').innerText") == "second question"
 
 
 def test_frame_reaches_nothing(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """A frame's own HTML is shown without script, network or a way out; the fixture sees every request."""
     client.post("/v1/events/track", json=ai_event(attachments=[{"type": "iframe", "value": FRAME}]))
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     frame = "const frame = document.querySelector('iframe'); frame.loading = 'eager';"
     browser.ask(f"new Promise((done) => {{ {frame} frame.onload = done; frame.srcdoc += ' '; }}).then(() => true)")
     assert browser.ask("document.title").startswith("chat")
@@ -103,11 +98,11 @@ def test_dark_or_light_is_remembered(workshop: Running, client: httpx.Client, br
     client.post("/v1/events/track", json=ai_event())
     ground = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0)"
     browser.dark()
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     assert browser.ask(ground) < 200
     browser.ask("document.querySelector('[data-theme-switch]').click()")
     assert browser.ask(ground) > 600
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     assert browser.ask(ground) > 600
 
 
@@ -115,7 +110,7 @@ def test_keyboard(workshop: Running, client: httpx.Client, browser: Chromium) ->
     """From the list to an event, to those beside it, to another page and back, without a mouse."""
     for number in range(3):
         client.post("/v1/events/track", json=ai_event(f"e{number}", timestamp=f"2026-05-07T19:00:0{number}Z"))
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     focused = "document.activeElement.closest('li')?.dataset.id"
     browser.press("j", "j", "k", "j")
     assert browser.ask(focused) == "e1"
@@ -141,7 +136,7 @@ def test_older_event_without_a_list(workshop: Running, client: httpx.Client, bro
     """An event opened by its address leads to the one before it all the same."""
     for number in range(2):
         client.post("/v1/events/track", json=ai_event(f"e{number}", timestamp=f"2026-05-07T19:00:0{number}Z"))
-    _open(browser, workshop, "/events/e1")
+    open_live(browser, workshop, "/events/e1")
     browser.open_by_keys("]")
     assert browser.ask("document.body.dataset.event") == "e0"
 
@@ -153,12 +148,12 @@ def test_conversation_grows(workshop: Running, client: httpx.Client, browser: Ch
         event = ai_event(f"e{number}", timestamp=f"2026-05-07T19:00:0{number}Z", ai_data=data)
         client.post("/v1/events/track", json=event)
     client.post("/v1/signals/track", json={"event_id": "e1", "signal_name": "thumbs_up", "sentiment": "POSITIVE"})
-    _open(browser, workshop, "/conversations")
+    open_live(browser, workshop, "/conversations")
     browser.follow("document.querySelector('.row a')")
     bubbles = "[...document.querySelectorAll('.bubble .markdown')].map((one) => one.innerText)"
     assert browser.ask(bubbles) == ["question 1", "answer 1", "question 2", "answer 2"]
     assert browser.ask("document.querySelector('[data-linked=e1] .signal').dataset.signal") == "thumbs_up"
-    browser.wait("document.querySelector('[data-live].on')")
+    browser.wait(LIVE)
     later = {"event_id": "e3", "user_id": "u1", "event": "chat", "ai_data": {"input": "question 3", "convo_id": "c/1"}}
     client.post("/v1/events/track_partial", json=later)
     browser.wait("document.querySelector('[data-linked=e3]')?.innerText.includes('question 3')")
@@ -182,6 +177,6 @@ def test_fits_a_phone(workshop: Running, client: httpx.Client, browser: Chromium
     client.post("/v1/traces", json=otlp(otlp_span(of_event("e1", traceloop__entity__name=long, long=long))))
     client.post("/v1/signals/track", json={"event_id": "e1", "signal_name": long, "properties": {"comment": long}})
     browser.narrow(PHONE)
-    _open(browser, workshop, path)
+    open_live(browser, workshop, path)
     browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")
     assert browser.ask("document.documentElement.scrollWidth") <= PHONE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.workshop.chromium import EXECUTABLE, Chromium
+from tests.workshop.chromium import EXECUTABLE, LIVE, Chromium, open_live
 from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 
@@ -22,11 +22,6 @@ IDS = "[...document.querySelectorAll('[data-rows] > li')].map((row) => row.datas
 HERE = "location.pathname + location.search"
 FIELD = "document.querySelector('[data-search]')"
 PAGES = ("/", "/events", "/conversations", "/users", "/tool-errors", "/traces")
-
-
-def _open(browser: Chromium, workshop: Running, path: str) -> None:
-    browser.open(workshop.url + path)
-    browser.wait("document.querySelector('[data-live].on')")
 
 
 def _send(client: httpx.Client, count: int) -> None:
@@ -47,7 +42,7 @@ def _send(client: httpx.Client, count: int) -> None:
 
 def test_home_fills_while_it_is_open(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """An empty first page names this address, and turns into figures and charts with the first event."""
-    _open(browser, workshop, "/")
+    open_live(browser, workshop, "/")
     assert browser.ask("document.querySelector('[data-endpoint]').textContent") == f"{workshop.url}/v1/"
     _send(client, 4)
     browser.wait("document.querySelector('[data-tile=Events]')?.textContent === '4'")
@@ -62,7 +57,7 @@ def test_home_fills_while_it_is_open(workshop: Running, client: httpx.Client, br
 def test_filter_by_keyboard(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """`/` leads to the filter, Enter applies what was written, a chip takes it away again, j and Enter open a row."""
     _send(client, 4)
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     browser.press("/")
     assert browser.ask(f"document.activeElement === {FIELD}")
     browser.open_by_keys(*"event=plan since=24h", "Enter")
@@ -70,7 +65,7 @@ def test_filter_by_keyboard(workshop: Running, client: httpx.Client, browser: Ch
     assert browser.ask(IDS) == ["e1", "e3"]
     browser.follow("document.querySelector('[data-filters] .filter')")
     assert browser.ask(HERE) == "/events?since=24h"
-    browser.wait("document.querySelector('[data-live].on')")
+    browser.wait(LIVE)
     browser.press("j", "j")
     browser.open_by_keys("Enter")
     assert browser.ask("document.body.dataset.event") == "e1"
@@ -79,7 +74,7 @@ def test_filter_by_keyboard(workshop: Running, client: httpx.Client, browser: Ch
 def test_filter_by_fields(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """The form's fields show what is set and are kept in the address, a property among them."""
     _send(client, 4)
-    _open(browser, workshop, "/events?event=chat")
+    open_live(browser, workshop, "/events?event=chat")
     browser.ask("document.querySelector('#fields').open = true")
     assert browser.ask("document.querySelector('input[name=event]').value") == "chat"
     browser.ask("document.querySelector('input[name=property]').value = 'region=eu'")
@@ -92,7 +87,7 @@ def test_filter_by_fields(workshop: Running, client: httpx.Client, browser: Chro
 def test_facets_come_after_the_list(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Values with counts appear beside the list, and a click adds one to the filter."""
     _send(client, 5)
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     browser.wait("document.querySelector('[data-facets-found]')")
     value = "[...document.querySelectorAll('.facet a')].find((link) => link.href.endsWith('event=plan'))"
     assert browser.ask(f"{value}.innerText.split(/\\s+/).slice(0, 2)") == ["plan", "2"]
@@ -106,7 +101,7 @@ def test_a_filtered_list_follows_and_keeps_what_is_written(
 ) -> None:
     """An event that passes appears in a filtered list, one that does not stays out, and the field keeps its text."""
     _send(client, 2)
-    _open(browser, workshop, "/events?event=plan")
+    open_live(browser, workshop, "/events?event=plan")
     browser.press("/", *"model=")
     client.post("/v1/events/track", json=[ai_event("new", event="plan"), ai_event("other", event="chat")])
     browser.wait(f"{IDS}.includes('new')")
@@ -118,12 +113,12 @@ def test_a_filtered_list_follows_and_keeps_what_is_written(
 def test_saved_filter(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """The present filter is kept under a name, offered on another list, and forgotten; a bad name is told."""
     _send(client, 2)
-    _open(browser, workshop, "/events?event=plan")
+    open_live(browser, workshop, "/events?event=plan")
     browser.ask("document.querySelector('#saved').open = true")
     browser.ask("document.querySelector('[data-keep-name]').value = 'my plans'")
     browser.follow("document.querySelector('[data-keep-save]')")
     assert client.get("/api/filters").json()["filters"][0]["query"] == "event=plan"
-    _open(browser, workshop, "/conversations")
+    open_live(browser, workshop, "/conversations")
     browser.follow("document.querySelector('[data-saved] li a')")
     assert browser.ask(HERE) == "/conversations?event=plan"
     browser.wait("document.querySelector('[data-forget]:not([hidden])')")
@@ -135,7 +130,7 @@ def test_lists_lead_to_each_other(workshop: Running, client: httpx.Client, brows
     """From the users to one, to an event, to its trace; from a tool error to its span, which is open."""
     _send(client, 2)
     client.post("/v1/users/identify", json={"user_id": "u1", "traits": {"name": "Ada"}})
-    _open(browser, workshop, "/")
+    open_live(browser, workshop, "/")
     browser.open_by_keys("g", "u")
     browser.press("j")
     browser.open_by_keys("Enter")
@@ -143,7 +138,7 @@ def test_lists_lead_to_each_other(workshop: Running, client: httpx.Client, brows
     browser.follow("document.querySelector('[data-rows] a')")
     browser.follow("[...document.querySelectorAll('.facts a')].find((link) => link.pathname.startsWith('/traces/'))")
     assert browser.ask("document.querySelectorAll('[data-span=pay]').length") == 1
-    _open(browser, workshop, "/tool-errors")
+    open_live(browser, workshop, "/tool-errors")
     browser.follow("document.querySelector('[data-rows] a')")
     browser.wait("document.querySelector('[data-span=pay]').open")
 
@@ -162,7 +157,7 @@ def test_lists_on_a_phone(workshop: Running, client: httpx.Client, browser: Chro
     if dark:
         browser.dark()
     for path in (*PAGES, "/users/" + "y" * 300, "/events?model=" + "z" * 300):
-        _open(browser, workshop, path)
+        open_live(browser, workshop, path)
         if browser.ask("Boolean(document.querySelector('[data-facets]'))"):
             browser.wait("document.querySelector('[data-facets-found]')")
         browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")

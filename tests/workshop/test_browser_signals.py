@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.workshop.chromium import EXECUTABLE, Chromium
+from tests.workshop.chromium import EXECUTABLE, LIVE, Chromium, open_live
 from tests.workshop.test_pages import EVIL, fill_with_evil
 from tests.workshop.wire_bodies import ai_event
 
@@ -26,11 +26,6 @@ HITS = "[...document.querySelectorAll('[data-hit]')].map((hit) => hit.dataset.id
 COUNT = "document.querySelector('[data-preview] [data-count]').innerText"
 
 
-def _open(browser: Chromium, workshop: Running, path: str) -> None:
-    browser.open(workshop.url + path)
-    browser.wait("document.querySelector('[data-live].on')")
-
-
 def _said(event_id: str, question: str, answer: str = "fine") -> dict[str, Any]:
     return ai_event(event_id, timestamp=NOW, ai_data={"input": question, "output": answer, "model": "m1"})
 
@@ -44,11 +39,11 @@ def _type(browser: Chromium, name: str, text: str) -> None:
 def test_search_by_keyboard(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """From a page without a box to the search, to the hits with what was typed marked, to the event that holds it."""
     client.post("/v1/events/track", json=[_said("a", "Where is my Refund?"), _said("b", "hello")])
-    _open(browser, workshop, "/events/b")
+    open_live(browser, workshop, "/events/b")
     browser.open_by_keys("/")
     browser.wait("document.activeElement.matches('[data-search]')")
     browser.open_by_keys(*"refund", "Enter")
-    browser.wait("document.querySelector('[data-live].on')")
+    browser.wait(LIVE)
     assert browser.ask(MARKS) == ["Refund"]
     assert browser.ask("getComputedStyle(document.querySelector('mark')).backgroundColor") == "rgb(255, 229, 138)"
     browser.press("/")
@@ -61,7 +56,7 @@ def test_search_by_keyboard(workshop: Running, client: httpx.Client, browser: Ch
 def test_search_without_script_keeps_the_filter(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """The form is sent as it stands, with mode, side and the filter of the address."""
     client.post("/v1/events/track", json=[_said("a", "order 77"), _said("b", "order 78", "order 79")])
-    _open(browser, workshop, "/search?model=m1")
+    open_live(browser, workshop, "/search?model=m1")
     browser.ask("document.querySelector('[data-search]').value = '\\\\d+$'")
     browser.ask("['regex', 'output'].forEach((value) => document.querySelector(`[value=${value}]`).click())")
     browser.follow("document.querySelector('.search button')")
@@ -73,7 +68,7 @@ def test_search_without_script_keeps_the_filter(workshop: Running, client: httpx
 def test_define_a_pattern_and_see_it_applied(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """The preview follows the typing, mistakes are told beside the field, and once saved it finds old and new."""
     client.post("/v1/events/track", json=[_said("old", "my order #12345 is late"), _said("other", "hello")])
-    _open(browser, workshop, "/signals/new")
+    open_live(browser, workshop, "/signals/new")
     _type(browser, "patterns", "order #(")
     problem = "document.querySelector('#patterns-problem')"
     # The preview answers 400, which a browser reports as a failed load: that one is meant.
@@ -87,18 +82,18 @@ def test_define_a_pattern_and_see_it_applied(workshop: Running, client: httpx.Cl
     browser.follow("document.querySelector('[data-define] .primary')")
     browser.wait(f"{HITS}.length === 1 && document.querySelector('[data-state=active]')")
     assert browser.ask("document.querySelector('h1').innerText") == "order number"
-    browser.wait("document.querySelector('[data-live].on')")
+    browser.wait(LIVE)
     client.post("/v1/events/track", json=_said("new", "and order #777?"))
     browser.wait(f"{HITS}.length === 2")
     assert sorted(browser.ask(MARKS)) == ["order #12345", "order #777"]
-    _open(browser, workshop, "/events/new")
+    open_live(browser, workshop, "/events/new")
     assert browser.ask("document.querySelector('[data-signal=\"order number\"] mark').innerText") == "order #777"
 
 
 def test_what_cannot_be_saved_is_told(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """A name that is missing or taken is told beside the name, and the focus goes there."""
     client.post("/api/signals", json={"name": "taken", "definition": {"on": "input", "keywords": ["a"]}})
-    _open(browser, workshop, "/signals/new")
+    open_live(browser, workshop, "/signals/new")
     _type(browser, "keywords", "apple")
     problem = "document.querySelector('#name-problem')"
     for name, told in (("", "printable"), ("taken", "taken")):
@@ -116,7 +111,7 @@ def test_mark_hits_by_keyboard(workshop: Running, client: httpx.Client, browser:
     answer = client.post("/api/signals", json={"name": "apples", "definition": {"on": "input", "keywords": ["apple"]}})
     signal_id = answer.json()["id"]
     client.post("/v1/events/track", json=[_said(event_id, "an apple") for event_id in ("a", "b")])
-    _open(browser, workshop, f"/signals/{signal_id}")
+    open_live(browser, workshop, f"/signals/{signal_id}")
     precision = "document.querySelector('[data-precision]').innerText.trim()"
     focused = "document.activeElement.closest('[data-hit]')?.dataset.id"
     browser.press("j", "x")
@@ -129,7 +124,7 @@ def test_mark_hits_by_keyboard(workshop: Running, client: httpx.Client, browser:
     browser.press("k", "x")
     browser.wait("document.querySelectorAll('.hit.wrong').length === 0")
     assert browser.ask(precision) == "100 % n = 1"
-    _open(browser, workshop, f"/events/{first}")
+    open_live(browser, workshop, f"/events/{first}")
     browser.ask("document.querySelector('[data-mark=wrong]').click()")
     browser.wait("document.querySelector('[data-signal=apples].wrong')")
     marks = client.get(f"/api/signals/{signal_id}").json()["marks"]
@@ -139,7 +134,7 @@ def test_mark_hits_by_keyboard(workshop: Running, client: httpx.Client, browser:
 def test_switch_a_built_in_signal_off(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """It finds nothing any more, says that it is off, and comes back; the switch keeps the focus."""
     client.post("/v1/events/track", json=_said("a", "That's not what I asked!"))
-    _open(browser, workshop, "/signals")
+    open_live(browser, workshop, "/signals")
     row = "document.querySelector('[data-signal-row=frustration]')"
     hits = f"{row}.querySelector('[data-label=Hits]').innerText"
     browser.wait(f"{hits} === '1'")
@@ -155,7 +150,7 @@ def test_switch_a_built_in_signal_off(workshop: Running, client: httpx.Client, b
 def test_take_a_signal_away(workshop: Running, client: httpx.Client, browser: Chromium) -> None:
     """Deleting asks once more, and leads back to all signals."""
     answer = client.post("/api/signals", json={"name": "apples", "definition": {"on": "input", "keywords": ["apple"]}})
-    _open(browser, workshop, f"/signals/{answer.json()['id']}")
+    open_live(browser, workshop, f"/signals/{answer.json()['id']}")
     button = "document.querySelector('[data-delete]')"
     browser.ask(f"{button}.click()")
     assert "hits and marks" in browser.ask(f"{button}.innerText")
@@ -168,7 +163,7 @@ def test_dark_mode_marks_are_readable(workshop: Running, client: httpx.Client, b
     """In the dark scheme a mark is dark with light text."""
     client.post("/v1/events/track", json=_said("a", "an apple"))
     browser.dark()
-    _open(browser, workshop, "/search?q=apple")
+    open_live(browser, workshop, "/search?q=apple")
     style = "getComputedStyle(document.querySelector('mark'))"
     assert browser.ask(f"{style}.backgroundColor") == "rgb(107, 83, 16)"
     assert browser.ask(f"{style}.color") == "rgb(230, 233, 239)"
@@ -186,7 +181,7 @@ def test_hostile_content_and_a_phone(workshop: Running, client: httpx.Client, br
         "/search?q=alert", f"/search?q={long}&model={long}", "/signals", f"/signals/{signal_id}?by=property.region",
         f"/signals/{quote('instrumented:' + EVIL, safe='')}", f"/signals/{signal_id}/edit", f"/events/{long}",
     ):  # fmt: skip
-        _open(browser, workshop, path)
+        open_live(browser, workshop, path)
         browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")
         assert browser.ask("document.documentElement.scrollWidth") <= PHONE, path
     browser.open(f"{workshop.url}/signals/{signal_id}/edit")

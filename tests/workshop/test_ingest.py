@@ -6,10 +6,12 @@ import base64
 import gzip
 import json
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from google.protobuf.json_format import MessageToJson  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
@@ -202,8 +204,16 @@ def test_a_span_that_is_sent_twice(client: httpx.Client, order: list[int]) -> No
     assert (span["output"], span["error"], span["end_time"]) == ("out", "boom", "2026-05-07T19:12:46.000000Z")
 
 
-def test_protobuf_spans(client: httpx.Client) -> None:
-    """A protobuf request keeps every kind of attribute, the error and the event it belongs to."""
+@pytest.mark.parametrize(
+    ("media", "encode"),
+    [
+        ("application/x-protobuf", ExportTraceServiceRequest.SerializeToString),
+        ("application/json", partial(MessageToJson, use_integers_for_enums=True)),
+    ],
+    ids=["protobuf", "json"],
+)
+def test_spans_in_either_encoding(client: httpx.Client, media: str, encode: Any) -> None:
+    """A request in protobuf or in JSON keeps every kind of attribute, the error and the event it belongs to."""
     values = {
         "traceloop.association.properties.event_id": AnyValue(string_value="p1"),
         "text": AnyValue(string_value="ü"),
@@ -231,8 +241,7 @@ def test_protobuf_spans(client: httpx.Client) -> None:
         ],
     )  # fmt: skip
     request.resource_spans.add().scope_spans.add().spans.append(span)
-    headers = {"Content-Type": "application/x-protobuf"}
-    answer = client.post("/v1/traces", content=request.SerializeToString(), headers=headers)
+    answer = client.post("/v1/traces", content=encode(request), headers={"Content-Type": media})
     assert answer.status_code == 204
     assert told(client, "p1")["spans"] == [
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -10,18 +12,17 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
+from raindrop_logging.wire import JSON
 from raindrop_logging.workshop.api.openapi import document
 from raindrop_logging.workshop.app import build, described
 from raindrop_logging.workshop.limits import DEFAULT
 from raindrop_logging.workshop.live import LiveFeed
-from tests.workshop.wire_bodies import TRACE, ai_event, launch, otlp, otlp_span, subagent_span
+from tests.workshop.wire_bodies import TRACE, ai_event, launch, of_event, otlp, otlp_span, subagent_span
 
 if TYPE_CHECKING:
     import httpx
 
     from raindrop_logging.workshop import Running
-
-PAGES = {"/", "/events/{event_id:path}"}
 
 
 @pytest.fixture
@@ -61,14 +62,20 @@ def _schema(told: dict[str, Any], path: str, status: str) -> dict[str, Any]:
 
 
 def test_answers_are_as_described(told: dict[str, Any], client: httpx.Client) -> None:
-    """Every JSON answer, full and refused, has exactly the members that the document says."""
+    """Every JSON answer to a GET, and a refusal, has exactly the members that the document says."""
     for path, body in {
-        "/v1/events/track": ai_event("parent"),
+        "/v1/events/track": ai_event("parent", timestamp=datetime.now(UTC).isoformat()),
         "/v1/signals/track": {"event_id": "parent", "signal_name": "s", "sentiment": "POSITIVE"},
         "/v1/users/identify": {"user_id": "u1", "traits": {"a": 1}},
-        "/v1/traces": otlp(launch("parent", "child"), subagent_span("child", "parent"), otlp_span(spanId="ab" * 8)),
+        "/v1/traces": otlp(
+            launch("parent", "child"),
+            subagent_span("child", "parent"),
+            otlp_span(of_event("parent"), spanId="ab" * 8, status={"code": 2, "message": "boom"}),
+            otlp_span(traceId="ab" * 16),
+        ),
     }.items():
         assert client.post(path, json=body).status_code == 204
+    assert client.put("/api/filters/f", json={"query": "error=true"}).status_code == 200
     asked = {
         ("/api/health", "200"): "/api/health",
         ("/api/events", "200"): "/api/events?limit=2",
@@ -78,6 +85,25 @@ def test_answers_are_as_described(told: dict[str, Any], client: httpx.Client) ->
         ("/api/users/{user_id}", "200"): "/api/users/u1",
         ("/api/traces/{trace_id}", "200"): f"/api/traces/{TRACE}",
         ("/api/openapi.json", "200"): "/api/openapi.json",
+        ("/api/facets", "200"): "/api/facets",
+        ("/api/timeseries", "200"): "/api/timeseries?split=event&measure=failures",
+        ("/api/conversations", "200"): "/api/conversations",
+        ("/api/conversations/{convo_id}", "200"): "/api/conversations/c1",
+        ("/api/users", "200"): "/api/users",
+        ("/api/traces", "200"): "/api/traces",
+        ("/api/tools/failing", "200"): "/api/tools/failing",
+        ("/api/tools/errors", "200"): "/api/tools/errors",
+        ("/api/filters", "200"): "/api/filters",
+        ("/api/search", "200"): "/api/search?q=question",
+        ("/api/signals", "200"): "/api/signals",
+        ("/api/signals/{signal_id}", "200"): "/api/signals/instrumented:s",
+        ("/api/signals/{signal_id}/hits", "200"): "/api/signals/instrumented:s/hits",
+        ("/api/signals/{signal_id}/rates", "200"): "/api/signals/instrumented:s/rates",
+    }
+    assert {path for path, status in asked if status == "200"} == {
+        path
+        for path, methods in told["paths"].items()
+        if JSON in methods.get("get", {}).get("responses", {}).get("200", {}).get("content", ())
     }
     for (path, status), address in asked.items():
         answer = client.get(address)
@@ -85,6 +111,22 @@ def test_answers_are_as_described(told: dict[str, Any], client: httpx.Client) ->
         jsonschema.validate(answer.json(), _schema(told, path, status))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**client.get("/api/health").json(), "more": 1}, _schema(told, "/api/health", "200"))
+
+
+def test_numbers_are_bounded_as_described(told: dict[str, Any], shared: httpx.Client) -> None:
+    """A parameter that is a number takes the largest that the document names, and refuses the next one by its name."""
+    bounded = [
+        (re.sub(r"{[a-z_]+}", "wins", path), parameter["name"], parameter["schema"]["maximum"])
+        for path, methods in told["paths"].items()
+        for parameter in methods.get("get", {}).get("parameters", ())
+        if "maximum" in parameter["schema"]
+    ]
+    assert len(bounded) > 8
+    shared.post("/v1/events/track", json=ai_event(ai_data={"input": "q", "convo_id": "wins"}))
+    for path, name, most in bounded:
+        assert shared.get(path, params={name: most}).status_code != 400
+        refused = shared.get(path, params={name: most + 1})
+        assert (refused.status_code, refused.json()["field"]) == (400, name)
 
 
 def test_bodies_are_as_described(told: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from raindrop_logging.workshop import running
 from raindrop_logging.workshop.limits import MAX_BODY_BYTES
@@ -57,8 +59,10 @@ WRONG: list[tuple[str, Any, str]] = [
     (PARTIALS, {"properties": {"trace_id": 5}}, "event_id"),
     (SIGNALS, [{"event_id": "e"}], "[0].signal_name"),
     (SIGNALS, {"signal_name": "s"}, "event_id"),
+    (SIGNALS, [{"event_id": "e", "signal_name": " "}], "[0].signal_name"),
     (SIGNALS, {"event_id": "e", "signal_name": "s", "sentiment": "positive"}, "sentiment"),
     (USERS, {"traits": {}}, "user_id"),
+    (USERS, {"user_id": ""}, "user_id"),
     (USERS, [{"user_id": "u", "traits": "x"}], "[0].traits"),
     (TRACES, {"resourceSpans": {}}, "resourceSpans"),
     (TRACES, otlp(otlp_span(traceId="xyz")), f"{AT_SPAN}.traceId"),
@@ -123,13 +127,28 @@ def test_damaged_encodings(shared: httpx.Client, encoding: str, body: bytes, sta
 
 
 def test_no_protobuf(shared: httpx.Client) -> None:
-    """Bytes that are no protobuf message, and spans without ids, are refused."""
+    """Bytes that are no protobuf message are refused."""
     headers = {"Content-Type": "application/x-protobuf"}
     answer = shared.post(TRACES, content=b"\xff\xff\xff", headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_protobuf")
-    without_ids = b"\x0a\x06\x12\x04\x12\x02\x2a\x00"
-    answer = shared.post(TRACES, content=without_ids, headers=headers)
-    assert (answer.status_code, answer.json()["field"]) == (400, "trace_id")
+
+
+@pytest.mark.parametrize(
+    ("ids", "field"),
+    [
+        ({}, "trace_id"),
+        ({"trace_id": b"\x01" * 16, "span_id": b"\0" * 8}, "span_id"),
+        ({"trace_id": b"\x01" * 16, "span_id": b"\x01" * 8, "parent_span_id": b"\x01" * 4}, "parent_span_id"),
+    ],
+    ids=["none", "zeros", "a short parent"],
+)
+def test_wrong_ids_in_protobuf(shared: httpx.Client, ids: dict[str, Any], field: str) -> None:
+    """An id that is missing, all zeros or of another length is refused by its name, as in JSON."""
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.append(Span(name="x", **ids))
+    headers = {"Content-Type": "application/x-protobuf"}
+    answer = shared.post(TRACES, content=request.SerializeToString(), headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (400, field)
 
 
 def test_too_large(shared: httpx.Client) -> None:

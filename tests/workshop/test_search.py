@@ -22,6 +22,7 @@ from raindrop_logging.workshop.sqlite.search_index import fill
 from raindrop_logging.workshop.sqlite.search_index import waiting as count_waiting
 from raindrop_logging.workshop.sqlite.writes import BatchWriter
 from raindrop_logging.workshop.store import Store, open_store
+from tests.workshop.settling import settle
 
 if TYPE_CHECKING:
     import httpx
@@ -42,12 +43,6 @@ def stored(store: Store, **texts: tuple[str | None, str | None]) -> None:
     events = tuple(Event(event_id=name, input=said, output=answered) for name, (said, answered) in texts.items())
     store.append(Batch(events=events)).result()
     settle(store)
-
-
-def settle(store: Store) -> None:
-    """Wait until nothing waits for the index."""
-    while store.upkeep().unindexed:
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from raindrop_logging.workshop.signals.rules import (
 )
 from raindrop_logging.workshop.sqlite.backfill import STEP_EVENTS
 from raindrop_logging.workshop.sqlite.schema import connect
+from tests.workshop.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +50,6 @@ def draft(name: str = "apples", *, enabled: bool = True, **definition: Any) -> D
     """A rule signal; it looks for apples in inputs unless told otherwise."""
     made = Definition(**(definition or {"on": "input", "keywords": ("apple",)}))
     return Draft(name=name, definition=made, sentiment="POSITIVE", enabled=enabled)
-
-
-def settle(store: Store) -> None:
-    """Let the back-fill come to its end: each write lets it take a step."""
-    while any(info.state == "backfilling" for info in store.signals.all()):
-        store.append(Batch()).result()
 
 
 def hit(store: Store, signal_id: str) -> list[str]:

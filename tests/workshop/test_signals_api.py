@@ -12,6 +12,8 @@ from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
 if TYPE_CHECKING:
     import httpx
 
+    from raindrop_logging.workshop import Running
+
 APPLES: dict[str, Any] = {"name": "apples", "definition": {"on": "input", "keywords": ["apple"]}}
 
 
@@ -83,7 +85,7 @@ def test_marks_and_rates(client: httpx.Client) -> None:
 
 
 def test_an_sdk_signal_of_any_name(client: httpx.Client) -> None:
-    """Slashes and the API's own words included."""
+    """Slashes and the API's own words included; it has marks as a rule has, but nothing to change."""
     said(client, "a", "q")
     client.post("/v1/signals/track", json={"event_id": "a", "signal_name": "up/hits ü"})
     path = f"/api/signals/{quote('instrumented:up/hits ü', safe='')}"
@@ -91,6 +93,20 @@ def test_an_sdk_signal_of_any_name(client: httpx.Client) -> None:
     assert [hit["event"]["event_id"] for hit in client.get(f"{path}/hits").json()["hits"]] == ["a"]
     assert client.post(f"{path}/marks/a", json={"wrong": False}).status_code == 204
     assert client.get(path).json()["precision"] == 1.0
+    assert client.patch(path, json={"enabled": False}).status_code == 409
+
+
+def test_rates_that_take_too_long(workshop: Running, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks about more time than there is an answer for is told so."""
+
+    def late(*asked: object, **limits: object) -> None:
+        del asked, limits
+        raise TimeoutError("ask for less time")
+
+    monkeypatch.setattr(type(workshop.store.signals), "rates", late)
+    answer = client.get("/api/signals/wins/rates")
+    assert (answer.status_code, answer.json()["error"]) == (503, "too_slow")
+    assert answer.json()["message"] == "ask for less time"
 
 
 def test_a_comment_and_an_edit_are_told_in_parts(client: httpx.Client) -> None:
@@ -134,8 +150,11 @@ def test_a_comment_and_an_edit_are_told_in_parts(client: httpx.Client) -> None:
         ("POST", "/wins/marks/nobody", {"wrong": 1}, 400, "wrong"),
         ("GET", "/wins/rates?by=weather", None, 400, "by"),
         ("GET", "/wins/rates?since=soon", None, 400, "since"),
+        ("GET", "/wins/rates?sicne=24h", None, 400, "sicne"),
         ("GET", "/wins/rates?top=0", None, 400, "top"),
+        ("GET", "/wins/rates?top=501", None, 400, "top"),
         ("GET", "/wins/hits?limit=x", None, 400, "limit"),
+        ("GET", "/wins/hits?limt=5", None, 400, "limt"),
         ("GET", "/wins/hits?cursor=x", None, 400, "cursor"),
         ("GET", "/nobody/hits", None, 404, None),
         ("GET", "/nobody/rates", None, 404, None),

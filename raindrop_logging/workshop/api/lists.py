@@ -9,27 +9,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 
 from raindrop_logging.workshop.answers import FACETS, Measure, Slice, Step
-from raindrop_logging.workshop.api.events import answer, found
 from raindrop_logging.workshop.api.queries import DEFAULT_TOP, FILTER, MAX_TOP, PAGED, TOP, Question, question
-from raindrop_logging.workshop.api.told import (
+from raindrop_logging.workshop.api.responses import answer, found
+from raindrop_logging.workshop.api.schemas.charts import FacetList, ToldTimeline
+from raindrop_logging.workshop.api.schemas.conversion import told
+from raindrop_logging.workshop.api.schemas.events import listed
+from raindrop_logging.workshop.api.schemas.lists import (
     ConversationList,
     EventList,
-    FacetList,
     FailingTools,
     ToldConversation,
     ToldPerson,
-    ToldTimeline,
     ToldToolError,
     ToldTurns,
     ToolErrorList,
     TraceList,
     UserList,
-    listed,
-    told,
 )
 from raindrop_logging.workshop.refusals import invalid
 from raindrop_logging.workshop.route_table import Query, Row
@@ -138,8 +136,7 @@ class Lists:
         summed = found(await run_in_threadpool(self._store.conversation, convo_id), f"no conversation {convo_id!r}")
         page = await _of_list(lambda: self._store.turns(convo_id, asked.limit, asked.cursor))
         turns = [listed(turn) for turn in page.items]
-        about = msgspec.structs.asdict(told(summed, ToldConversation))
-        return answer(ToldTurns(**about, turns=turns, next_cursor=page.next_cursor))
+        return answer(told(summed, ToldTurns, turns=turns, next_cursor=page.next_cursor))
 
     async def _facets(self, request: Request) -> Response:
         asked = question(request, TOP, _FACET)

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import Response
 
 from raindrop_logging.wire import JSON
-from raindrop_logging.workshop.api.told import Refused
+from raindrop_logging.workshop.refusals import Refused
 from raindrop_logging.workshop.route_table import Query, Row
 
 if TYPE_CHECKING:

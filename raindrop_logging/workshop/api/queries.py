@@ -23,7 +23,8 @@ MAX_TOP: Final = 200
 DEFAULT_TOP: Final = 10
 
 
-def _whole(most: int) -> Any:
+def whole_number(most: int) -> Any:
+    """The type of a parameter that is a whole number from 1."""
     return Annotated[int, msgspec.Meta(ge=1, le=most)]
 
 
@@ -36,12 +37,12 @@ FILTER: Final = (
 """The parameters of whatever is asked under a filter."""
 
 PAGED: Final = (
-    Query(name="limit", type=_whole(MAX_LIMIT), says=f"How many, {DEFAULT_LIMIT} when not said."),
+    Query(name="limit", type=whole_number(MAX_LIMIT), says=f"How many, {DEFAULT_LIMIT} when not said."),
     Query(name="cursor", says="The `next_cursor` of the answer before."),
 )
 """The parameters of every list."""
 
-TOP: Final = Query(name="top", type=_whole(MAX_TOP), says=f"How many, {DEFAULT_TOP} when not said.")
+TOP: Final = Query(name="top", type=whole_number(MAX_TOP), says=f"How many, {DEFAULT_TOP} when not said.")
 
 
 class Question(msgspec.Struct, frozen=True):

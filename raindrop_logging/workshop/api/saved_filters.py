@@ -14,12 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.workshop.answers import SavedFilter
-from raindrop_logging.workshop.api.events import answer
-from raindrop_logging.workshop.api.told import FilterList, ToldFilter
+from raindrop_logging.workshop.api.responses import answer
+from raindrop_logging.workshop.api.schemas.filters import FilterList, ToldFilter
 from raindrop_logging.workshop.event_filter import parse
 from raindrop_logging.workshop.receiving import body as bodies
-from raindrop_logging.workshop.receiving.payloads import locate
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError, converted, invalid
 from raindrop_logging.workshop.route_table import Row
 
 if TYPE_CHECKING:
@@ -72,10 +71,7 @@ class SavedFilters:
         if not 0 < len(name) <= MAX_NAME_CHARS:
             raise invalid("name", f"a name has 1 to {MAX_NAME_CHARS} characters, not {len(name)}")
         sent = await bodies.received(request, self._intake.max_body, self._intake.request_seconds)
-        try:
-            said = msgspec.convert(bodies.decoded(sent), FilterBody)
-        except msgspec.ValidationError as error:
-            raise locate(error) from None
+        said = converted(bodies.decoded(sent), FilterBody)
         try:
             parse(parse_qsl(said.query, keep_blank_values=True, strict_parsing=bool(said.query)))
         except ValueError as error:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from raindrop_logging.workshop.api.events import answer
 from raindrop_logging.workshop.api.queries import FILTER, PAGED, question
-from raindrop_logging.workshop.api.told import SearchAnswer, SearchHit, previewed
+from raindrop_logging.workshop.api.responses import answer
+from raindrop_logging.workshop.api.schemas.conversion import told
+from raindrop_logging.workshop.api.schemas.events import previewed
+from raindrop_logging.workshop.api.schemas.search import SearchAnswer, SearchHit
 from raindrop_logging.workshop.refusals import invalid
 from raindrop_logging.workshop.route_table import Query, Row
 from raindrop_logging.workshop.search.bounded_regex import PatternError
@@ -86,14 +87,14 @@ def search_answer(store: Store, asked: Question) -> SearchAnswer:
     found = _found(store, asked)
     hits = {hit.event_id: hit for hit in found.hits}
     shown = [
-        SearchHit(
-            **msgspec.structs.asdict(previewed(summary)),
-            excerpts={side: list(getattr(hits[summary.event.event_id], side)) for side in SIDES},
+        told(
+            previewed(summary),
+            SearchHit,
+            excerpts={side: getattr(hits[summary.event.event_id], side) for side in SIDES},
         )
         for summary in store.summaries(tuple(hits))
     ]
-    said = {name: getattr(found, name) for name in ("next_cursor", "partial", "ranked", "unindexed")}
-    return SearchAnswer(hits=shown, **said)
+    return told(found, SearchAnswer, hits=shown)
 
 
 def _found(store: Store, asked: Question) -> Found:

@@ -7,7 +7,7 @@ Whatever changes something takes JSON only: a web page elsewhere cannot send tha
 from __future__ import annotations
 
 import asyncio
-import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.wire import JSON
-from raindrop_logging.workshop.api.events import answer
-from raindrop_logging.workshop.api.queries import DEFAULT_LIMIT, FILTER, MAX_LIMIT, PAGED, TOP
-from raindrop_logging.workshop.api.told import told
-from raindrop_logging.workshop.api.told_signals import (
+from raindrop_logging.workshop.api.queries import DEFAULT_LIMIT, FILTER, MAX_LIMIT, PAGED, question, whole_number
+from raindrop_logging.workshop.api.responses import answer
+from raindrop_logging.workshop.api.schemas.conversion import told
+from raindrop_logging.workshop.api.schemas.signals import (
     HitList,
     RateList,
     SignalList,
@@ -29,10 +29,9 @@ from raindrop_logging.workshop.api.told_signals import (
     told_info,
     told_preview,
 )
-from raindrop_logging.workshop.event_filter import MOMENTS, parse
+from raindrop_logging.workshop.event_filter import MOMENTS
 from raindrop_logging.workshop.receiving import body as bodies
-from raindrop_logging.workshop.receiving.payloads import locate
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import RefusedError, converted, invalid
 from raindrop_logging.workshop.route_table import Query, Row
 from raindrop_logging.workshop.signals.rules import (
     Definition,
@@ -50,10 +49,9 @@ if TYPE_CHECKING:
     from raindrop_logging.workshop.signals.store import SignalInfo
     from raindrop_logging.workshop.store import Store
 
-_RATE: Final = (
-    Query(name="by", says="day, model, event or property.KEY; day when not said."),
-    *(query for query in FILTER if query.name in MOMENTS),
-)
+_BY: Final = Query(name="by", says="day, model, event or property.KEY; day when not said.")
+_TOP: Final = Query(name="top", type=whole_number(MAX_LIMIT), says=f"How many, {DEFAULT_LIMIT} when not said.")
+_RATES: Final = (_BY, *(query for query in FILTER if query.name in MOMENTS), _TOP)
 _BASE: Final = "/api/signals"
 _ONE: Final = f"{_BASE}/{{signal_id:path}}"
 
@@ -100,7 +98,7 @@ class Signals:
             ),
             Row(
                 method="GET", path=f"{_ONE}/rates", name="get_rates", endpoint=self._rates, answer=RateList,
-                queries=(*_RATE, TOP), refusals=(400, 404, 503), says="How many events have it, by value.",
+                queries=_RATES, refusals=(400, 404, 503), says="How many events have it, by value.",
             ),
             Row(
                 method="POST", path=marking, name="mark_hit", endpoint=self._mark, body=Mark, status=204,
@@ -132,7 +130,7 @@ class Signals:
         return answer(told_info(await self._known(request.path_params["signal_id"])))
 
     async def _create(self, request: Request) -> Response:
-        draft = _read(await self._json(request), Draft)
+        draft = converted(await self._json(request), Draft)
         signal_id = await asyncio.wrap_future(self._signals.create(draft))
         return answer(told_info(await self._known(signal_id)), 201)
 
@@ -146,7 +144,7 @@ class Signals:
         if not isinstance(changes, dict):
             raise invalid("body", "Expected an object")
         known = {name: getattr(info, name) for name in Draft.__struct_fields__}
-        draft = _read({**msgspec.to_builtins(known), **changes}, Draft)
+        draft = converted({**msgspec.to_builtins(known), **changes}, Draft)
         await asyncio.wrap_future(self._signals.change(signal_id, draft))
         return await self._get(request)
 
@@ -155,11 +153,11 @@ class Signals:
         return Response(status_code=204)
 
     async def _preview(self, request: Request) -> Response:
-        trial = _read(await self._json(request), Trial)
+        trial = converted(await self._json(request), Trial)
         return answer(told_preview(await run_in_threadpool(self._signals.preview, trial.definition)))
 
     async def _mark(self, request: Request) -> Response:
-        mark = _read(await self._json(request), Mark)
+        mark = converted(await self._json(request), Mark)
         ids = (request.path_params["signal_id"], request.path_params["event_id"])
         await asyncio.wrap_future(self._signals.mark(*ids, wrong=mark.wrong))
         return Response(status_code=204)
@@ -171,23 +169,30 @@ class Signals:
 
     async def _hits(self, request: Request) -> Response:
         signal_id = request.path_params["signal_id"]
-        limit = _number(request, "limit", DEFAULT_LIMIT)
+        asked = question(request, *PAGED)
+        limit, cursor = asked.limit, asked.cursor
         await self._known(signal_id)
         try:
-            page = await run_in_threadpool(self._signals.hits, signal_id, limit, request.query_params.get("cursor"))
+            page = await run_in_threadpool(self._signals.hits, signal_id, limit, cursor)
         except ValueError as error:
             raise invalid("cursor", str(error)) from None
         return answer(HitList(hits=[told_hit(hit) for hit in page.hits], next_cursor=page.next_cursor))
 
     async def _rates(self, request: Request) -> Response:
-        signal_id, asked = request.path_params["signal_id"], request.query_params
-        by, top = asked.get("by", "day"), _number(request, "top", DEFAULT_LIMIT)
-        since, until = (_moment(name, asked.get(name, "")) for name in ("since", "until"))
+        signal_id = request.path_params["signal_id"]
+        asked = question(request, _BY, _TOP)
+        by = asked.own.get("by", "day")
+        counting = partial(
+            self._signals.rates,
+            signal_id,
+            by,
+            since=asked.where.since,
+            until=asked.where.until,
+            top=asked.whole(_TOP.name, DEFAULT_LIMIT, MAX_LIMIT),
+        )
         await self._known(signal_id)
         try:
-            found = await run_in_threadpool(
-                lambda: self._signals.rates(signal_id, by, since=since, until=until, top=top)
-            )
+            found = await run_in_threadpool(counting)
         except ValueError as error:
             raise invalid("by", str(error)) from None
         except TimeoutError as error:
@@ -195,8 +200,7 @@ class Signals:
         return answer(RateList(by=by, rates=[told(rate, ToldRate) for rate in found]))
 
     async def _json(self, request: Request) -> Any:
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if content_type != JSON:
+        if bodies.media_type(request.headers.get("content-type", "")) != JSON:
             raise RefusedError(415, "unsupported_type", f"send JSON, with Content-Type: {JSON}")
         return bodies.decoded(await bodies.received(request, self._intake.max_body, self._intake.request_seconds))
 
@@ -214,32 +218,3 @@ def refusal(error: SignalError) -> RefusedError:
     if isinstance(error, UnknownSignalError):
         return RefusedError(404, "not_found", str(error))
     return RefusedError(409, "conflict", str(error))
-
-
-def _read(value: Any, kind: type[Any]) -> Any:
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        refused = locate(error)
-        unknown = re.search(r"unknown field `(.+?)`", str(error))
-        if unknown:
-            field = f"{refused.field}.{unknown[1]}" if refused.field != "body" else unknown[1]
-            raise invalid(field, f"there is no field {unknown[1]!r} here") from None
-        raise refused from None
-
-
-def _moment(name: str, text: str) -> str | None:
-    try:
-        moment: str | None = getattr(parse([(name, text)]), name)
-    except ValueError as error:
-        raise invalid(name, str(error)) from None
-    return moment
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if re.fullmatch(r"[0-9]{1,3}", text) and 1 <= int(text) <= MAX_LIMIT:
-        return int(text)
-    raise invalid(name, f"{name} is a whole number from 1 to {MAX_LIMIT}, not {text[:32]!r}")

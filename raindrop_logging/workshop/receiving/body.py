@@ -58,6 +58,11 @@ async def received(request: Request, limit: int, seconds: float) -> bytes:
     return bytes(kept)
 
 
+def media_type(content_type: str) -> str:
+    """A Content-Type without its parameters, in lower case; empty when there is none."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def inflated(body: bytes, encoding: str, limit: int) -> bytes:
     """The body without its Content-Encoding, at most `limit` bytes.
 

@@ -16,6 +16,7 @@ import msgspec
 
 from raindrop_logging.wire import JSON, MAX_EVENT_BYTES, PROJECT_HEADER, PROJECT_SLUG, PROTOBUF, Lane
 from raindrop_logging.workshop.json_values import is_array, is_object
+from raindrop_logging.workshop.receiving.body import media_type
 from raindrop_logging.workshop.receiving.contract_rules import (
     AI_DATA,
     ALIASES,
@@ -33,6 +34,7 @@ from raindrop_logging.workshop.receiving.contract_rules import (
     is_filled,
     is_whole,
 )
+from raindrop_logging.workshop.refusals import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,7 +63,7 @@ def breach(lane: Lane | None, body: Any) -> Breach | None:
 
 def breach_of_headers(lane: Lane | None, content_type: str, project_id: str | None) -> Breach | None:
     """The first rule that a request's headers break."""
-    media = content_type.partition(";")[0].strip().lower()
+    media = media_type(content_type)
     allowed = (JSON, PROTOBUF) if lane is Lane.TRACES else (JSON,)
     if media not in allowed:
         return _breach("content_type", "Content-Type", content_type)
@@ -89,16 +91,19 @@ def _breach(name: str, field: str, value: Any) -> Breach:
 
 
 def _table(at: str, value: Any, keys: Mapping[str, Key]) -> Iterator[_Found]:
-    """Keys that are unknown, missing or hold what they may not."""
+    """That it is no object, or keys that are unknown, missing or hold what they may not."""
+    if not is_object(value):
+        yield "object", at, value
+        return
     for name, held in value.items():
-        field = f"{at}.{name}" if at else name
+        field = place(at, name)
         if name not in keys:
             yield "spelling" if ALIASES.get(name) in keys else "known_key", field, held
         elif held is not None and not keys[name].holds(held):
             yield keys[name].rule, field, held
     for name, key in keys.items():
         if key.required and value.get(name) is None:
-            yield "required", f"{at}.{name}" if at else name, value.get(name, _ABSENT)
+            yield "required", place(at, name), value.get(name, _ABSENT)
 
 
 def _items(body: Any) -> Iterator[tuple[str, Any]]:
@@ -109,20 +114,16 @@ def _items(body: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _event(at: str, event: Any, keys: Mapping[str, Key]) -> Iterator[_Found]:
-    if not is_object(event):
-        yield "object", at, event
-        return
     yield from _table(at, event, keys)
-    under = f"{at}." if at else ""
     ai = event.get("ai_data") or {}
-    yield from _table(f"{under}ai_data", ai, AI_DATA)
+    yield from _table(place(at, "ai_data"), ai, AI_DATA)
     for number, attachment in enumerate(event.get("attachments") or ()):
-        yield from _table(f"{under}attachments[{number}]", attachment, ATTACHMENT)
-    yield from _properties(f"{under}properties", event.get("properties") or {})
-    for place, holder in ((f"{under}ai_data.", ai), (under, event)):
+        yield from _table(place(at, f"attachments[{number}]"), attachment, ATTACHMENT)
+    yield from _properties(place(at, "properties"), event.get("properties") or {})
+    for holder, held in ((place(at, "ai_data"), ai), (at, event)):
         for name in ("input", "output"):
-            if len(holder.get(name) or "") > MAX_TEXT_CHARS:
-                yield "long_text", f"{place}{name}", holder[name]
+            if len(held.get(name) or "") > MAX_TEXT_CHARS:
+                yield "long_text", place(holder, name), held[name]
     if len(msgspec.json.encode(event)) > MAX_EVENT_BYTES:
         yield "event_size", at, event
 
@@ -144,7 +145,7 @@ def _events(body: Any) -> Iterator[_Found]:
         yield from _event(at, event, EVENT)
         ai = event.get("ai_data")
         if ai is not None and not (ai.get("input") or ai.get("output")):
-            yield "ai_text", f"{at}.ai_data" if at else "ai_data", ai
+            yield "ai_text", place(at, "ai_data"), ai
 
 
 def _partial(body: Any) -> Iterator[_Found]:
@@ -153,14 +154,11 @@ def _partial(body: Any) -> Iterator[_Found]:
 
 def _signals(body: Any) -> Iterator[_Found]:
     for at, signal in _items(body):
-        if not is_object(signal):
-            yield "object", at, signal
-            return
         yield from _table(at, signal, SIGNAL)
         properties = signal.get("properties") or {}
         needs = _NEEDS.get(signal.get("signal_type") or "")
         if needs and not is_filled(properties.get(needs)):
-            yield needs, f"{at}.properties.{needs}".removeprefix("."), properties.get(needs, _ABSENT)
+            yield needs, place(at, f"properties.{needs}"), properties.get(needs, _ABSENT)
 
 
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id"})
@@ -169,16 +167,10 @@ _NEEDS: Final = {"feedback": "comment", "edit": "after"}
 
 def _users(body: Any) -> Iterator[_Found]:
     for at, user in _items(body):
-        if not is_object(user):
-            yield "object", at, user
-            return
         yield from _table(at, user, USER)
 
 
 def _live(body: Any) -> Iterator[_Found]:
-    if not is_object(body):
-        yield "object", "", body
-        return
     yield from _table("", body, LIVE)
     if body["type"] in ("tool_start", "tool_result") and body.get("spanId") is None:
         yield "live_span", "spanId", body.get("spanId", _ABSENT)

@@ -13,10 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from raindrop_logging.workshop import times
-from raindrop_logging.workshop.receiving.otlp import SPAN_BYTES, TRACE_BYTES, known_id
-from raindrop_logging.workshop.receiving.payloads import locate
+from raindrop_logging.workshop.receiving.otlp_ids import SPAN_BYTES, TRACE_BYTES, known_id
 from raindrop_logging.workshop.records import LIVE, UNNAMED, Batch, Event, Json, LiveStep, Span
-from raindrop_logging.workshop.refusals import invalid
+from raindrop_logging.workshop.refusals import converted, invalid
 
 TOOL_START: Final = "tool_start"
 TOOL_RESULT: Final = "tool_result"
@@ -46,10 +45,7 @@ def read_live(body: Any, project_id: str | None = None) -> Batch:
     Raises:
         RefusedError: 400, naming the field.
     """
-    try:
-        said = msgspec.convert(body, LiveBody)
-    except msgspec.ValidationError as error:
-        raise locate(error) from None
+    said = converted(body, LiveBody)
     if not said.type.strip():
         raise invalid("type", "type is blank")
     trace_id = known_id(said.trace_id, TRACE_BYTES, "traceId")
@@ -75,25 +71,31 @@ def read_live(body: Any, project_id: str | None = None) -> Batch:
 
 
 def _tool(said: LiveBody, trace_id: str, span_id: str, at: str, about: Event | None) -> Span:
-    """A result tells its tool's name where its metadata tell the outcome, else the content is the outcome."""
-    starts = said.type == TOOL_START
     told = said.metadata or {}
-    error = None if starts else _text(told.get("error"))
-    names = starts or error is not None or "result" in told
+    phase = _started if said.type == TOOL_START else _ended
     return Span(
         trace_id=trace_id,
         span_id=span_id,
-        name=(said.content if names else None) or UNNAMED,
         kind="tool",
-        status="ok" if error is None else "error",
-        error=error,
         input=_text(told.get("args", told.get("input"))),
-        output=None if starts else _text(told.get("result")) if names else said.content,
-        start_time=at if starts else None,
-        end_time=None if starts else at,
         attributes={LIVE: True},
         about=about,
+        **phase(said.content, told, at),
     )
+
+
+def _started(content: str | None, told: Json, at: str) -> dict[str, Any]:
+    del told  # only a result tells an outcome
+    return {"name": content or UNNAMED, "start_time": at}
+
+
+def _ended(content: str | None, told: Json, at: str) -> dict[str, Any]:
+    """The content is the tool's name where the metadata tell the outcome, else the outcome itself."""
+    error = _text(told.get("error"))
+    if error is None and "result" not in told:
+        return {"name": UNNAMED, "output": content, "end_time": at}
+    outcome = {"output": _text(told.get("result")), "error": error, "status": "ok" if error is None else "error"}
+    return {"name": content or UNNAMED, "end_time": at, **outcome}
 
 
 def _about(metadata: Json, at: str, project_id: str | None) -> Event | None:

@@ -7,10 +7,9 @@ does not know are counted and left out; the aliases some clients send are unders
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -18,104 +17,40 @@ from raindrop_logging.wire import Lane
 from raindrop_logging.workshop import times
 from raindrop_logging.workshop.json_values import is_array, is_object
 from raindrop_logging.workshop.merging import distinct
+from raindrop_logging.workshop.receiving.schemas import (
+    AiData,
+    Attachment,
+    PartialBody,
+    SignalBody,
+    TrackBody,
+    UserBody,
+)
 from raindrop_logging.workshop.records import Batch, Event, Json, Signal, User
-from raindrop_logging.workshop.refusals import RefusedError, invalid
+from raindrop_logging.workshop.refusals import converted, invalid, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ALIASES: Final = {"eventId": "event_id", "userId": "user_id", "convoId": "convo_id", "event_name": "event"}
 
-
-class AiData(msgspec.Struct):
-    """The AI part of an event."""
-
-    model: str | None = None
-    input: str | None = None
-    output: str | None = None
-    convo_id: str | None = None
-
-
-class Attachment(msgspec.Struct, omit_defaults=True):
-    """An attachment as the wire has it."""
-
-    type: Literal["code", "text", "image", "iframe"]
-    value: Annotated[str, msgspec.Meta(min_length=1)]
-    name: str | None = None
-    role: str | None = None
-    language: str | None = None
-    attachment_id: str | None = None
-
-
-class _EventBody(msgspec.Struct, kw_only=True):
-    event_id: str | None = None
-    timestamp: str | float | None = None
-    properties: dict[str, Any] | None = None
-    attachments: list[Attachment] | None = None
-    ai_data: AiData | None = None
-    is_pending: bool | None = None
-    feature_flags: dict[str, str] | None = None
-    model: str | None = None
-    input: str | None = None
-    output: str | None = None
-    convo_id: str | None = None
-
-
-class PartialBody(_EventBody, kw_only=True):
-    """What one request says of an event: a body of `events/track_partial`."""
-
-    user_id: str | None = None
-    event: str | None = None
-
-
-class TrackBody(_EventBody, kw_only=True):
-    """A complete event: a body of `events/track`."""
-
-    user_id: str
-    event: str
-
-
-class SignalBody(msgspec.Struct, kw_only=True):
-    """A judgement of an event."""
-
-    event_id: str
-    signal_name: str
-    signal_type: str | None = None
-    sentiment: Literal["POSITIVE", "NEGATIVE"] | None = None
-    timestamp: str | float | None = None
-    properties: dict[str, Any] | None = None
-    attachment_id: str | None = None
-
-
-class UserBody(msgspec.Struct):
-    """A user's traits."""
-
-    user_id: str
-    traits: dict[str, Any] | None = None
-
-
 _KNOWN: Final = {body: frozenset(body.__struct_fields__) for body in (PartialBody, TrackBody, SignalBody, UserBody)}
 
+_Text = TypeVar("_Text", bound="str | None")
 _Body = TypeVar("_Body", PartialBody, TrackBody, SignalBody, UserBody)
 
 
 def read_events(body: Any, project_id: str | None = None) -> Batch:
     """`events/track`: an array of complete events, or one."""
     ignored: Counter[str] = Counter()
-    events: list[Event] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, TrackBody, ignored)
-        _required(parsed, at, "user_id", "event")
-        event_id = _text(parsed, at, "event_id") or str(uuid.uuid4())
-        events.append(_event(parsed, at, event_id, project_id, is_pending=False))
-    return Batch(events=tuple(events), ignored=ignored)
+    events = tuple(_complete(item, at, project_id) for at, item in _items(body, TrackBody, ignored))
+    return Batch(events=events, ignored=ignored)
 
 
 def read_partial(body: Any, project_id: str | None = None) -> Batch:
     """`events/track_partial`: one object, which may know its event only by `properties.trace_id`."""
     ignored: Counter[str] = Counter()
     parsed = _parsed(body, "", PartialBody, ignored)
-    event_id = _text(parsed, "", "event_id")
+    event_id = _filled(parsed.event_id, "", "event_id")
     event = _event(parsed, "", event_id or "", project_id, is_pending=True)
     if event_id:
         return Batch(events=(event,), ignored=ignored)
@@ -128,34 +63,16 @@ def read_signals(body: Any, project_id: str | None = None) -> Batch:
     """`signals/track`: an array of signals, or one."""
     del project_id  # a signal belongs to its event's project
     ignored: Counter[str] = Counter()
-    signals: list[Signal] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, SignalBody, ignored)
-        event_id, name = _required(parsed, at, "event_id", "signal_name")
-        signals.append(
-            Signal(
-                event_id=event_id,
-                name=name,
-                signal_type=parsed.signal_type or "default",
-                sentiment=parsed.sentiment,
-                timestamp=_time(parsed.timestamp, at),
-                properties=parsed.properties or {},
-                attachment_id=parsed.attachment_id,
-            )
-        )
-    return Batch(signals=tuple(signals), ignored=ignored)
+    signals = tuple(_signal(item, at) for at, item in _items(body, SignalBody, ignored))
+    return Batch(signals=signals, ignored=ignored)
 
 
 def read_users(body: Any, project_id: str | None = None) -> Batch:
     """`users/identify`: one object, or an array of them."""
     del project_id  # users are known across projects
     ignored: Counter[str] = Counter()
-    users: list[User] = []
-    for at, item in _items(body):
-        parsed = _parsed(item, at, UserBody, ignored)
-        (user_id,) = _required(parsed, at, "user_id")
-        users.append(User(user_id=user_id, traits=parsed.traits or {}))
-    return Batch(users=tuple(users), ignored=ignored)
+    users = tuple(_user(item, at) for at, item in _items(body, UserBody, ignored))
+    return Batch(users=users, ignored=ignored)
 
 
 READERS: Final[Mapping[Lane, Callable[[Any, str | None], Batch]]] = {
@@ -167,23 +84,11 @@ READERS: Final[Mapping[Lane, Callable[[Any, str | None], Batch]]] = {
 """Raises `RefusedError` for a body that breaks the contract, naming the field."""
 
 
-def locate(error: msgspec.ValidationError, at: str = "") -> RefusedError:
-    """What msgspec found, as a refusal that names the place."""
-    message, _, path = str(error).partition(" - at `$")
-    field = at + path.rstrip("`")
-    missing = re.search(r"missing required field `(.+)`", message)
-    if missing:
-        field += f".{missing[1]}"
-        message = f"{missing[1]} is required"
-    return invalid(field.removeprefix(".") or "body", message)
-
-
-def _items(body: Any) -> Iterator[tuple[str, Any]]:
-    if not is_array(body):
-        yield "", body
-        return
-    for number, item in enumerate(body):
-        yield f"[{number}]", item
+def _items(body: Any, body_type: type[_Body], ignored: Counter[str]) -> Iterator[tuple[str, _Body]]:
+    """What an array holds, or what stands alone: each with its place in the body."""
+    items = ((f"[{number}]", item) for number, item in enumerate(body)) if is_array(body) else (("", body),)
+    for at, item in items:
+        yield at, _parsed(item, at, body_type, ignored)
 
 
 def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -> _Body:
@@ -194,18 +99,20 @@ def _parsed(item: Any, at: str, body_type: type[_Body], ignored: Counter[str]) -
         if named.get(name) is None and alias in item:
             named[name] = item[alias]
     ignored.update(named.keys() - _KNOWN[body_type])
-    try:
-        return msgspec.convert(named, body_type)
-    except msgspec.ValidationError as error:
-        raise locate(error, at) from None
+    return converted(named, body_type, at)
+
+
+def _complete(body: TrackBody, at: str, project_id: str | None) -> Event:
+    event_id = _filled(body.event_id, at, "event_id") or str(uuid.uuid4())
+    return _event(body, at, event_id, project_id, is_pending=False)
 
 
 def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: str | None, *, is_pending: bool) -> Event:
     ai = body.ai_data or AiData()
     return Event(
         event_id=event_id,
-        user_id=_text(body, at, "user_id"),
-        event=_text(body, at, "event"),
+        user_id=_filled(body.user_id, at, "user_id"),
+        event=_filled(body.event, at, "event"),
         model=_first(ai.model, body.model),
         input=_first(ai.input, body.input),
         output=_first(ai.output, body.output),
@@ -219,6 +126,22 @@ def _event(body: PartialBody | TrackBody, at: str, event_id: str, project_id: st
     )
 
 
+def _signal(body: SignalBody, at: str) -> Signal:
+    return Signal(
+        event_id=_filled(body.event_id, at, "event_id"),
+        name=_filled(body.signal_name, at, "signal_name"),
+        signal_type=body.signal_type or "default",
+        sentiment=body.sentiment,
+        timestamp=_time(body.timestamp, at),
+        properties=body.properties or {},
+        attachment_id=body.attachment_id,
+    )
+
+
+def _user(body: UserBody, at: str) -> User:
+    return User(user_id=_filled(body.user_id, at, "user_id"), traits=body.traits or {})
+
+
 def _sent(attachment: Attachment) -> Json:
     sent: Json = msgspec.to_builtins(attachment)
     return sent
@@ -228,20 +151,11 @@ def _first(nested: str | None, top: str | None) -> str | None:
     return top if nested is None else nested
 
 
-def _required(body: msgspec.Struct, at: str, *names: str) -> tuple[str, ...]:
-    values = tuple(_text(body, at, name) for name in names)
-    for name, value in zip(names, values, strict=True):
-        if value is None:
-            raise invalid(_join(at, name), f"{name} is required")
-    return tuple(value for value in values if value is not None)
-
-
-def _text(body: msgspec.Struct, at: str, name: str) -> str | None:
-    """A name or id: absent, or with something in it."""
-    value: str | None = getattr(body, name)
-    if value is not None and not value.strip():
-        raise invalid(_join(at, name), f"{name} is blank")
-    return value
+def _filled(text: _Text, at: str, name: str) -> _Text:
+    """A name or id: absent where it may be, else with something in it."""
+    if text is not None and not text.strip():
+        raise invalid(place(at, name), f"{name} is blank")
+    return text
 
 
 def _time(value: str | float | None, at: str) -> str | None:
@@ -250,11 +164,7 @@ def _time(value: str | float | None, at: str) -> str | None:
     try:
         return times.from_wire(value)
     except ValueError as error:
-        raise invalid(_join(at, "timestamp"), str(error)) from None
-
-
-def _join(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
+        raise invalid(place(at, "timestamp"), str(error)) from None
 
 
 def _json_type(value: Any) -> str:

@@ -10,12 +10,13 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from raindrop_logging.wire import PROJECT_HEADER, PROTOBUF, ROUTES, Lane
 from raindrop_logging.workshop.receiving import body as bodies
-from raindrop_logging.workshop.receiving import contract, live_steps, otlp, payloads, spans
+from raindrop_logging.workshop.receiving import contract, live_steps, otlp_json, otlp_protobuf, schemas, spans
 from raindrop_logging.workshop.receiving.payloads import READERS
 from raindrop_logging.workshop.records import Batch
 from raindrop_logging.workshop.refusals import RefusedError
@@ -38,6 +39,19 @@ INLINE_BYTES: Final = 64 * 1024
 
 MAX_IGNORED_NAMES: Final = 100
 """Unknown keys are counted by name up to so many names, then under `(others)`."""
+
+MAX_NAME_CHARS: Final = 100
+"""Longer names of unknown keys are cut."""
+
+
+class _Post(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came: the body still encoded, no lane for a live step."""
+
+    lane: Lane | None
+    body: bytes
+    encoding: str
+    content_type: str
+    project_id: str | None
 
 
 class Receiver:
@@ -63,10 +77,9 @@ class Receiver:
     def rows(self) -> list[Row]:
         """Every path the official clients post to, and the probe."""
         lanes = [self._row(f"/v1/{path}", name, says, lane, body) for lane, path, name, says, body in _LANES]
+        says, body = "Spans, as OTLP in JSON or protobuf.", otlp_json.TraceRequest
         traces = [
-            self._row(
-                path, f"send_traces_{number}", "Spans, as OTLP in JSON or protobuf.", Lane.TRACES, otlp.TraceRequest
-            )
+            self._row(path, f"send_traces_{number}", says, Lane.TRACES, body)
             for number, path in enumerate(TRACE_PATHS, 1)
         ]
         probe = Row(
@@ -90,34 +103,15 @@ class Receiver:
         return endpoint
 
     async def _accept(self, request: Request, lane: Lane | None) -> Response:
-        limit = self._intake.max_body
-        sent = await bodies.received(request, limit, self._intake.request_seconds)
-        encoding = request.headers.get("content-encoding", "")
-        content_type = request.headers.get("content-type", "")
-        project_id = request.headers.get(PROJECT_HEADER)
-
-        def batch_of_body() -> Batch:
-            if self.strict:
-                _hold(contract.breach_of_headers(lane, content_type, project_id))
-            plain = bodies.inflated(sent, encoding, limit)
-            if lane is Lane.TRACES:
-                media = content_type.partition(";")[0].strip().lower()
-                return self._spans(plain, protobuf=media in PROTOBUF_TYPES, project_id=project_id)
-            body = bodies.decoded(plain)
-            if self.strict:
-                _hold(contract.breach(lane, body))
-            return (READERS[lane] if lane else live_steps.read_live)(body, project_id)
-
-        def held_batch() -> Batch:
-            try:
-                return batch_of_body()
-            except RefusedError as refused:
-                if self.strict and refused.error == "invalid_body":
-                    _hold(contract.breach_of_id(refused.field))
-                raise
-
-        inline = len(sent) <= INLINE_BYTES and not encoding
-        batch = held_batch() if inline else await run_in_threadpool(held_batch)
+        post = _Post(
+            lane=lane,
+            body=await bodies.received(request, self._intake.max_body, self._intake.request_seconds),
+            encoding=request.headers.get("content-encoding", ""),
+            content_type=request.headers.get("content-type", ""),
+            project_id=request.headers.get(PROJECT_HEADER),
+        )
+        inline = len(post.body) <= INLINE_BYTES and not post.encoding
+        batch = self._read(post) if inline else await run_in_threadpool(self._read, post)
         changed = await asyncio.wrap_future(self._store.append(batch))
         self.bodies += 1
         self._count_ignored(batch.ignored)
@@ -125,17 +119,41 @@ class Receiver:
         self._feed.say(batch.steps)
         return Response(status_code=204)
 
-    def _spans(self, plain: bytes, *, protobuf: bool, project_id: str | None) -> Batch:
-        body = None if protobuf else bodies.decoded(plain)
-        found = otlp.read_protobuf(plain) if protobuf else otlp.read_json(body)
+    def _read(self, post: _Post) -> Batch:
+        if not self.strict:
+            return self._batch(post)
+        _hold(contract.breach_of_headers(post.lane, post.content_type, post.project_id))
+        try:
+            return self._batch(post)
+        except RefusedError as refused:
+            if refused.error == "invalid_body":
+                _hold(contract.breach_of_id(refused.field))
+            raise
+
+    def _batch(self, post: _Post) -> Batch:
+        plain = bodies.inflated(post.body, post.encoding, self._intake.max_body)
+        if post.lane is Lane.TRACES:
+            return self._spans(plain, post)
+        body = bodies.decoded(plain)
         if self.strict:
-            _hold(contract.breach(Lane.TRACES, otlp.as_json(plain) if protobuf else body))
-        return Batch(spans=tuple(spans.read(span, project_id) for span in found))
+            _hold(contract.breach(post.lane, body))
+        read = READERS[post.lane] if post.lane else live_steps.read_live
+        return read(body, post.project_id)
+
+    def _spans(self, plain: bytes, post: _Post) -> Batch:
+        """OTLP is read before it is held to the contract, whose rules speak of spans that could be read."""
+        protobuf = bodies.media_type(post.content_type) in PROTOBUF_TYPES
+        body = None if protobuf else bodies.decoded(plain)
+        found = otlp_protobuf.read(plain) if protobuf else otlp_json.read(body)
+        if self.strict:
+            _hold(contract.breach(Lane.TRACES, otlp_protobuf.as_json(plain) if protobuf else body))
+        return Batch(spans=tuple(spans.read(span, post.project_id) for span in found))
 
     def _count_ignored(self, ignored: Mapping[str, int]) -> None:
         for name, times in ignored.items():
-            known = name in self._ignored or len(self._ignored) < MAX_IGNORED_NAMES
-            self._ignored[name[:100] if known else "(others)"] += times
+            short = name[:MAX_NAME_CHARS]
+            known = short in self._ignored or len(self._ignored) < MAX_IGNORED_NAMES
+            self._ignored[short if known else "(others)"] += times
 
 
 async def _here(request: Request) -> Response:
@@ -155,19 +173,19 @@ def _hold(breach: contract.Breach | None) -> None:
 _LANES: Final[tuple[tuple[Lane | None, str, str, str, Any], ...]] = (
     (
         Lane.EVENTS, ROUTES[Lane.EVENTS], "track_events", "Complete events: an array of them, or one.",
-        list[payloads.TrackBody] | payloads.TrackBody,
+        list[schemas.TrackBody] | schemas.TrackBody,
     ),
     (
         Lane.PARTIALS, ROUTES[Lane.PARTIALS], "track_partial",
-        "What is known of an event so far; what is said again replaces, the rest stays.", payloads.PartialBody,
+        "What is known of an event so far; what is said again replaces, the rest stays.", schemas.PartialBody,
     ),
     (
         Lane.SIGNALS, ROUTES[Lane.SIGNALS], "track_signals", "Judgements of events, which may come before them.",
-        list[payloads.SignalBody] | payloads.SignalBody,
+        list[schemas.SignalBody] | schemas.SignalBody,
     ),
     (
         Lane.USERS, ROUTES[Lane.USERS], "identify_users", "Traits of users, merged by key.",
-        list[payloads.UserBody] | payloads.UserBody,
+        list[schemas.UserBody] | schemas.UserBody,
     ),
     (
         None, "live", "send_live_step", "A step of a turn that is running: shown at once, kept only for its tools.",

@@ -1,4 +1,4 @@
-"""What the JSON API tells of signals, as types; beside `told`.
+"""Signals as the JSON API tells them: how they are defined, how they do, where they were found.
 
 In: what `signals.store` answers.  Out: values for JSON.  Touches: nothing.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from raindrop_logging.workshop.api.told import told
+from raindrop_logging.workshop.api.schemas.conversion import told
 from raindrop_logging.workshop.records import Event
 from raindrop_logging.workshop.search.question import Part
 from raindrop_logging.workshop.signals import excerpts as signal_excerpts
@@ -118,29 +118,21 @@ class RateList(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def told_info(info: SignalInfo) -> ToldInfo:
     """A signal under the API's keys."""
-    names = (name for name in ToldInfo.__struct_fields__ if name not in ("id", "marks"))
-    said = {name: getattr(info, name) for name in names}
-    return ToldInfo(id=info.signal_id, marks=Marks(right=info.right, wrong=info.wrong), **said)
+    return told(info, ToldInfo, id=info.signal_id, marks=Marks(right=info.right, wrong=info.wrong))
 
 
 def told_preview(preview: Preview) -> ToldPreview:
     """A preview under the API's keys."""
-    names = (name for name in ToldPreview.__struct_fields__ if name != "samples")
-    said = {name: getattr(preview, name) for name in names}
-    return ToldPreview(**said, samples=[told_hit(hit) for hit in preview.samples])
+    return told(preview, ToldPreview, samples=[told_hit(hit) for hit in preview.samples])
 
 
 def told_hit(hit: Hit) -> ToldHit:
     """A hit under the API's keys."""
-    names = (name for name in ToldHit.__struct_fields__ if name not in ("event", "excerpt"))
-    said = {name: getattr(hit, name) for name in names}
-    return ToldHit(event=_short(hit.event), excerpt=list(signal_excerpts.around(hit)), **said)
+    return told(hit, ToldHit, event=_short(hit.event), excerpt=signal_excerpts.around(hit))
 
 
 def _short(event: Event) -> ShortEvent:
-    short = told(event, ShortEvent)
-    short.input, short.output = _cut(event.input), _cut(event.output)
-    return short
+    return told(event, ShortEvent, input=_cut(event.input), output=_cut(event.output))
 
 
 def _cut(text: str | None) -> str | None:
