@@ -56,9 +56,10 @@ class StoreError(RaindropLoggingError):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """An event in a list: itself, and how much hangs on it.
+    """An event in a list: itself, and what hangs on it.
 
-    Signals are those that were sent and those that rules found, without what was marked wrong.
+    Signals are those that were sent and those that rules found, without what was marked wrong. `tools` are names, in
+    alphabetical order, `SEVERAL` at most; `seconds` are from the first span's start to the last one's end.
     """
 
     event: Event
@@ -67,6 +68,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     negative_count: int = 0
     span_count: int = 0
     error_count: int = 0
+    tools: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

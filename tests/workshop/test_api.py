@@ -14,7 +14,7 @@ from raindrop_logging.workshop import open_store
 from raindrop_logging.workshop.app import build
 from raindrop_logging.workshop.live import LiveFeed
 from tests.workshop.test_store import FULL
-from tests.workshop.wire_bodies import TRACE, ai_event, of_event, otlp, otlp_span
+from tests.workshop.wire_bodies import START, TRACE, ai_event, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -65,6 +65,21 @@ def test_list(client: httpx.Client) -> None:
     assert [told[name] for name in names] == [5, 1, 3, 2, 1]
     rest = client.get("/api/events", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert ([event["event_id"] for event in rest["events"]], rest["next_cursor"]) == (["1"], None)
+
+
+def test_list_names_tools_and_time(client: httpx.Client) -> None:
+    """An event of a list says which tools ran, each once, and how long all its spans took together."""
+    client.post("/v1/events/track", json=[ai_event("a"), ai_event("b")])
+    begun, ended = str(START + 2_000_000_000), str(START + 2_500_000_000)
+    later = {"startTimeUnixNano": begun, "endTimeUnixNano": ended}
+    calls = (("write", "01", {}), ("search", "02", {}), ("search", "03", later))
+    spans = [otlp_span(of_event("a"), name=name, spanId=f"{number:0>16}", **more) for name, number, more in calls]
+    client.post("/v1/traces", json=otlp(*spans))
+    told = {event["event_id"]: event for event in client.get("/api/events").json()["events"]}
+    assert {name: (one["tools"], one["seconds"]) for name, one in told.items()} == {
+        "a": (["search", "write"], 2.5),
+        "b": ([], None),
+    }
 
 
 @pytest.mark.parametrize(

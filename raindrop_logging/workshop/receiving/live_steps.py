@@ -91,7 +91,7 @@ def _started(content: str | None, told: Json, at: str) -> dict[str, Any]:
 
 def _ended(content: str | None, told: Json, at: str) -> dict[str, Any]:
     """The content is the tool's name where the metadata tell the outcome, else the outcome itself."""
-    error = _text(told.get("error"))
+    error = _text(told.get("error")) or None
     if error is None and "result" not in told:
         return {"name": UNNAMED, "output": content, "end_time": at}
     outcome = {"output": _text(told.get("result")), "error": error, "status": "ok" if error is None else "error"}

@@ -31,7 +31,11 @@ _COUNTS: Final = f"""
     {number_given("e.event_id", _NEGATIVE)} AS negative_count,
     {number_given("e.event_id", _POSITIVE)} AS positive_count,
     (SELECT count(*) FROM spans AS p WHERE p.event_id = e.event_id) AS span_count,
-    {_ERRORS} AS error_count
+    {_ERRORS} AS error_count,
+    (SELECT json_group_array(name) FROM (SELECT DISTINCT p.name FROM spans AS p
+        WHERE p.event_id = e.event_id AND p.kind = 'tool' ORDER BY 1 LIMIT {SEVERAL})) AS tools,
+    (SELECT min(p.start_time) FROM spans AS p WHERE p.event_id = e.event_id) AS began_at,
+    (SELECT max(p.end_time) FROM spans AS p WHERE p.event_id = e.event_id) AS ended_at
 """  # noqa: S608 - this module's own words
 _SUMMARY: Final = f"SELECT e.*, {_COUNTS} FROM events AS e"  # noqa: S608 - this module's own words
 _BELOW: Final = "(e.happened_at, e.rid) < (:at, :rid)"

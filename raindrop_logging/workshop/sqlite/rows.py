@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from raindrop_logging.workshop import times
 from raindrop_logging.workshop.records import SCALARS, Event, Signal, Span
 from raindrop_logging.workshop.store import Summary
 
@@ -33,11 +34,16 @@ def as_dated_event(row: sqlite3.Row) -> Event:
 
 
 def as_summary(row: sqlite3.Row) -> Summary:
-    """A row of `events` with the counts beside it."""
+    """A row of `events` with what `lists` counts beside it."""
     counts: dict[str, Any] = {
         name: row[name] for name in ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
     }
-    return Summary(event=as_dated_event(row), **counts)
+    return Summary(
+        event=as_dated_event(row),
+        tools=tuple(_decode(row["tools"])),
+        seconds=times.seconds_between(row["began_at"], row["ended_at"]),
+        **counts,
+    )
 
 
 def as_signal(row: sqlite3.Row) -> Signal:

@@ -21,7 +21,7 @@ from raindrop_logging.workshop.store import Story, Summary
 PREVIEW_CHARS: Final = 300
 """Longest input or output in a preview; the event itself has all of it."""
 
-_COUNTS: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count")
+_HANGS_ON: Final = ("signal_count", "positive_count", "negative_count", "span_count", "error_count", "tools", "seconds")
 _ROLES: Final = {"input": "user", "output": "assistant"}
 _STEP: Final = ("trace_id", "span_id", "type", "content", "timestamp", "metadata")
 
@@ -118,6 +118,8 @@ class ListedEvent(ToldEvent, kw_only=True, forbid_unknown_fields=True):
     negative_count: int
     span_count: int
     error_count: int
+    tools: list[str]
+    seconds: float | None
 
 
 class PreviewedEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -138,6 +140,8 @@ class PreviewedEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     negative_count: int
     span_count: int
     error_count: int
+    tools: list[str]
+    seconds: float | None
 
 
 def story(found: Story, rule_signals: Sequence[EventSignal] = ()) -> ToldStory:
@@ -159,21 +163,21 @@ def story(found: Story, rule_signals: Sequence[EventSignal] = ()) -> ToldStory:
 
 def listed(summary: Summary) -> ListedEvent:
     """One event of a list, with how much hangs on it."""
-    return told(summary.event, ListedEvent, **_counts(summary))
+    return told(summary.event, ListedEvent, **_beside(summary))
 
 
 def previewed(summary: Summary) -> PreviewedEvent:
     """One event for the stream and for search: a list of messages is told by its last text, long texts are cut."""
     texts = {name: _preview(getattr(summary.event, name), role) for name, role in _ROLES.items()}
-    return told(summary.event, PreviewedEvent, **texts, **_counts(summary))
+    return told(summary.event, PreviewedEvent, **texts, **_beside(summary))
 
 
 def _preview(text: str | None, role: str) -> str | None:
     return text if text is None else chat.gist(text, role)[:PREVIEW_CHARS]
 
 
-def _counts(summary: Summary) -> dict[str, int]:
-    return {name: getattr(summary, name) for name in _COUNTS}
+def _beside(summary: Summary) -> dict[str, Any]:
+    return {name: getattr(summary, name) for name in _HANGS_ON}
 
 
 def step(said: LiveStep) -> dict[str, Any]:
