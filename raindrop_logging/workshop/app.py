@@ -23,7 +23,7 @@ from raindrop_logging.workshop.guard import LocalOnly
 from raindrop_logging.workshop.limits import DEFAULT, Intake
 from raindrop_logging.workshop.pages.pages import Pages
 from raindrop_logging.workshop.receiving.receiver import Receiver
-from raindrop_logging.workshop.refusals import Refused, RefusedError
+from raindrop_logging.workshop.refusals import QuestionError, Refused, RefusedError, invalid
 from raindrop_logging.workshop.route_table import Row, routes
 from raindrop_logging.workshop.signals.rules import SignalError
 from raindrop_logging.workshop.store import Store, StoreError
@@ -49,6 +49,7 @@ def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
         middleware=[Middleware(LocalOnly)],
         exception_handlers={
             RefusedError: _answering(_refused),
+            QuestionError: _answering(lambda error: _refused(invalid(error.field, str(error)))),
             SignalError: _answering(lambda error: _refused(refusal(error))),
             StoreError: _answering(_not_stored),
             HTTPException: _answering(_http_error),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from raindrop_logging.workshop import times
+from raindrop_logging.workshop.refusals import QuestionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +34,8 @@ _AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class FilterError(ValueError):
+class FilterError(QuestionError):
     """A condition that cannot be; `field` is the query parameter that says it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,14 @@ class RefusedError(Exception):
         self.more = more or {}
 
 
+class QuestionError(ValueError):
+    """What nobody can answer as it was asked; `field` is the parameter at fault."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 def invalid(field: str, message: str) -> RefusedError:
     """400 for a field that breaks the contract."""
     return RefusedError(400, "invalid_body", message, field)

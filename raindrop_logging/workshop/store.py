@@ -131,7 +131,7 @@ class Store(Protocol):
     """Thread-safe. Reads block for milliseconds and belong off the event loop; what answers a future never blocks.
 
     A cursor leads to what follows in the same list with the same filter, whatever arrives meanwhile. One that this
-    list did not make is a `ValueError`.
+    list did not make is a `QuestionError`.
     """
 
     @property
@@ -160,7 +160,7 @@ class Store(Protocol):
         """Newest first.
 
         Raises:
-            ValueError: the cursor was not made by this list.
+            QuestionError: the cursor was not made by this list.
         """
         ...
 
@@ -180,7 +180,7 @@ class Store(Protocol):
             seconds: when to stop counting all; what is not whole by then is counted over the newest events only.
 
         Raises:
-            ValueError: no such name.
+            QuestionError: no such name.
         """
         ...
 
@@ -207,7 +207,7 @@ class Store(Protocol):
             seconds: when to give up, which marks the answer `partial`.
 
         Raises:
-            ValueError: no such step, measure or split.
+            QuestionError: no such step, measure or split.
         """
         ...
 
@@ -231,7 +231,7 @@ class Store(Protocol):
         """Traces that no event owns, newest first.
 
         Raises:
-            ValueError: the filter holds what such a trace cannot have; it knows `since`, `until`, `tool` and `error`.
+            QuestionError: the filter holds what no such trace has; it knows `since`, `until`, `tool` and `error`.
         """
         ...
 
@@ -256,7 +256,7 @@ class Store(Protocol):
 
         Raises:
             PatternError: the pattern is none; the message says why.
-            ValueError: the cursor was not made by a search.
+            QuestionError: the cursor was not made by a search.
         """
         ...
 

@@ -72,8 +72,11 @@ def test_list_names_tools_and_time(client: httpx.Client) -> None:
     client.post("/v1/events/track", json=[ai_event("a"), ai_event("b")])
     begun, ended = str(START + 2_000_000_000), str(START + 2_500_000_000)
     later = {"startTimeUnixNano": begun, "endTimeUnixNano": ended}
-    calls = (("write", "01", {}), ("search", "02", {}), ("search", "03", later))
-    spans = [otlp_span(of_event("a"), name=name, spanId=f"{number:0>16}", **more) for name, number, more in calls]
+    spans = [
+        otlp_span(of_event("a"), name="write", spanId="01" * 8),
+        otlp_span(of_event("a"), name="search", spanId="02" * 8),
+        otlp_span(of_event("a"), name="search", spanId="03" * 8, **later),
+    ]
     client.post("/v1/traces", json=otlp(*spans))
     told = {event["event_id"]: event for event in client.get("/api/events").json()["events"]}
     assert {name: (one["tools"], one["seconds"]) for name, one in told.items()} == {

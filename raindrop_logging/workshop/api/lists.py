@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from starlette.concurrency import run_in_threadpool
 
-from raindrop_logging.workshop.answers import FACETS, Measure, Slice, Step
+from raindrop_logging.workshop.answers import FACETS, Measure, Step
 from raindrop_logging.workshop.api.queries import DEFAULT_TOP, FILTER, MAX_TOP, PAGED, TOP, Question, question
 from raindrop_logging.workshop.api.responses import answer, found
 from raindrop_logging.workshop.api.schemas.charts import FacetList, ToldTimeline
@@ -29,13 +29,13 @@ from raindrop_logging.workshop.api.schemas.lists import (
     TraceList,
     UserList,
 )
-from raindrop_logging.workshop.refusals import invalid
 from raindrop_logging.workshop.route_table import Query, Row
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from raindrop_logging.workshop.event_filter import EventFilter
     from raindrop_logging.workshop.store import Store
 
 _FACET: Final = Query(name="facet", many=True, says="Only these, of their names or property.KEY.")
@@ -47,8 +47,7 @@ _CHART: Final = (
     TOP,
 )
 
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
+_Page = TypeVar("_Page")
 
 
 class Lists:
@@ -103,7 +102,7 @@ class Lists:
 
     async def _events(self, request: Request) -> Response:
         asked = question(request, *PAGED)
-        page = await _of_list(lambda: self._store.events(asked.limit, asked.cursor, asked.where))
+        page = await _page(asked, self._store.events)
         events = [listed(summary) for summary in page.summaries]
         return answer(EventList(events=events, next_cursor=page.next_cursor))
 
@@ -134,14 +133,14 @@ class Lists:
         asked = question(request, *PAGED)
         convo_id = request.path_params["convo_id"]
         summed = found(await run_in_threadpool(self._store.conversation, convo_id), f"no conversation {convo_id!r}")
-        page = await _of_list(lambda: self._store.turns(convo_id, asked.limit, asked.cursor))
+        page = await run_in_threadpool(self._store.turns, convo_id, asked.limit, asked.cursor)
         turns = [listed(turn) for turn in page.items]
         return answer(told(summed, ToldTurns, turns=turns, next_cursor=page.next_cursor))
 
     async def _facets(self, request: Request) -> Response:
         asked = question(request, TOP, _FACET)
         names = tuple(request.query_params.getlist("facet")) or FACETS
-        facets = await _asking("facet", partial(self._store.facets, asked.where, names, _top(asked)))
+        facets = await run_in_threadpool(self._store.facets, asked.where, names, _top(asked))
         return answer(FacetList(facets=list(facets)))
 
     async def _timeseries(self, request: Request) -> Response:
@@ -155,24 +154,11 @@ class Lists:
             signal=asked.own.get("signal_name"),
             top=_top(asked),
         )
-        return answer(told(await _asking(None, counting), ToldTimeline))
+        return answer(told(await run_in_threadpool(counting), ToldTimeline))
 
 
-async def _page(asked: Question, ask: Callable[..., Slice[_Item]]) -> Slice[_Item]:
-    return await _of_list(lambda: ask(asked.limit, asked.cursor, asked.where))
-
-
-async def _of_list(ask: Callable[[], _Result]) -> _Result:
-    return await _asking("cursor", ask)
-
-
-async def _asking(field: str | None, ask: Callable[[], _Result]) -> _Result:
-    """The store's answer; its `ValueError` is about this parameter, or about the one it begins with."""
-    try:
-        return await run_in_threadpool(ask)
-    except ValueError as error:
-        said = str(error)
-        raise invalid(getattr(error, "field", field or said.partition(" ")[0]), said) from None
+async def _page(asked: Question, ask: Callable[[int, str | None, EventFilter], _Page]) -> _Page:
+    return await run_in_threadpool(ask, asked.limit, asked.cursor, asked.where)
 
 
 def _top(asked: Question) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
-from raindrop_logging.workshop.event_filter import MOMENTS, NAMES, PROPERTY, SWITCHES, EventFilter, FilterError, parse
+from raindrop_logging.workshop.event_filter import MOMENTS, NAMES, PROPERTY, SWITCHES, EventFilter, parse
 from raindrop_logging.workshop.refusals import invalid
 from raindrop_logging.workshop.route_table import Query
 
@@ -83,12 +83,9 @@ def question(request: Request, *queries: Query) -> Question:
     """What this request asks of a route that has these parameters beside the filter.
 
     Raises:
-        RefusedError: 400, naming a parameter that does not exist or has a value it cannot have.
+        FilterError: naming a parameter that does not exist or has a value it cannot have.
     """
     own = [query.name for query in queries]
     pairs = request.query_params.multi_items()
-    try:
-        where = parse([pair for pair in pairs if pair[0] not in own], others=tuple(own))
-    except FilterError as error:
-        raise invalid(error.field, str(error)) from None
+    where = parse([pair for pair in pairs if pair[0] not in own], others=tuple(own))
     return Question(where, {name: value for name, value in pairs if name in own})

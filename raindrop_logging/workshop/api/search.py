@@ -82,7 +82,8 @@ def search_answer(store: Store, asked: Question) -> SearchAnswer:
     """What the store found; each hit is the event as in the stream, with its excerpts.
 
     Raises:
-        RefusedError: 400, the pattern is none or the cursor is of another list.
+        RefusedError: 400, the pattern is none.
+        QuestionError: the cursor is of another list.
     """
     found = _found(store, asked)
     hits = {hit.event_id: hit for hit in found.hits}
@@ -102,5 +103,3 @@ def _found(store: Store, asked: Question) -> Found:
         return store.search(asked)
     except PatternError as error:
         raise invalid("q", str(error)) from None
-    except ValueError as error:
-        raise invalid("cursor", str(error)) from None

@@ -172,10 +172,7 @@ class Signals:
         asked = question(request, *PAGED)
         limit, cursor = asked.limit, asked.cursor
         await self._known(signal_id)
-        try:
-            page = await run_in_threadpool(self._signals.hits, signal_id, limit, cursor)
-        except ValueError as error:
-            raise invalid("cursor", str(error)) from None
+        page = await run_in_threadpool(self._signals.hits, signal_id, limit, cursor)
         return answer(HitList(hits=[told_hit(hit) for hit in page.hits], next_cursor=page.next_cursor))
 
     async def _rates(self, request: Request) -> Response:
@@ -193,8 +190,6 @@ class Signals:
         await self._known(signal_id)
         try:
             found = await run_in_threadpool(counting)
-        except ValueError as error:
-            raise invalid("by", str(error)) from None
         except TimeoutError as error:
             raise RefusedError(503, "too_slow", str(error)) from None
         return answer(RateList(by=by, rates=[told(rate, ToldRate) for rate in found]))

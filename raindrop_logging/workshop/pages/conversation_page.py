@@ -14,6 +14,7 @@ from starlette.routing import Route
 from raindrop_logging.workshop.pages import event_page
 from raindrop_logging.workshop.pages.filter_bar import ListPart
 from raindrop_logging.workshop.pages.text import conversation_address
+from raindrop_logging.workshop.refusals import QuestionError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,7 +59,7 @@ class ConversationPages:
             return self._frame.missing(f"No conversation has the id {convo_id!r} (yet).")
         try:
             turns = self._store.turns(convo_id, TURNS, cursor)
-        except ValueError as error:
+        except QuestionError as error:
             return self._frame.missing(f"This page of the conversation does not exist: {error}.")
         path = conversation_address(convo_id)
         return self._frame.page(

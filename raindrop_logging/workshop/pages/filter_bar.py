@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 from raindrop_logging.workshop.event_filter import KEYS, PROPERTY
 from raindrop_logging.workshop.pages import list_address
 from raindrop_logging.workshop.pages.list_address import Asked, Pairs, written
+from raindrop_logging.workshop.refusals import QuestionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ class ListPart:
     def answered(self, query: Pairs, template: str, find: Callable[[Asked], dict[str, Any]]) -> Response:
         """The page of the template with what `find` gives it: `rows`, `older` and what is its own; blocks.
 
-        A form that was sent leads to the address to keep. What is wrong with an address, a `ValueError` of `find`
+        A form that was sent leads to the address to keep. What is wrong with an address, a `QuestionError` of `find`
         included, is said in the page with status 400, and the list is then empty.
         """
         asked = list_address.tidied(self._path, query)
@@ -89,7 +90,7 @@ class ListPart:
         if asked.problem is None:
             try:
                 values = find(asked)
-            except ValueError as error:
+            except QuestionError as error:
                 asked = asked.wrong(f"{error}.")
         status = 400 if asked.problem else 200
         newest = asked.here if asked.cursor else None

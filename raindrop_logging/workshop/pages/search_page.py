@@ -14,7 +14,7 @@ from starlette.routing import Route
 from raindrop_logging.workshop.api.search import asked_of, search_answer
 from raindrop_logging.workshop.pages.filter_bar import chip
 from raindrop_logging.workshop.pages.list_address import Pairs
-from raindrop_logging.workshop.refusals import RefusedError
+from raindrop_logging.workshop.refusals import QuestionError, RefusedError
 from raindrop_logging.workshop.search.question import Mode
 
 if TYPE_CHECKING:
@@ -47,18 +47,19 @@ class SearchPage:
     def _page(self, request: Request) -> Response:
         pairs = tuple(pair for pair in request.query_params.multi_items() if pair[1])
         said = {name: value for name, value in pairs if name in OWN}
-        found, problem = None, None
+        found = None
+        problem: QuestionError | RefusedError | None = None
         try:
             asked = asked_of(request)
             found = search_answer(self._store, asked) if asked.text.strip() else None
-        except RefusedError as error:
+        except (QuestionError, RefusedError) as error:
             problem = error
         first = tuple(pair for pair in pairs if pair[0] != "cursor")
         kept = tuple(pair for pair in pairs if pair[0] not in (*OWN, *PLACE))
         following = found.next_cursor if found else None
         return self._frame.page(
             "search.html",
-            status=problem.status if problem else 200,
+            status=400 if problem else 200,
             text=said.get("q", ""),
             mode=said["mode"] if said.get("mode") in get_args(Mode) else "text",
             side=said.get("in", ""),

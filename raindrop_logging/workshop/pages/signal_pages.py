@@ -18,6 +18,7 @@ from raindrop_logging.workshop import chat, times
 from raindrop_logging.workshop.event_filter import PROPERTY, EventFilter
 from raindrop_logging.workshop.pages import signal_figures
 from raindrop_logging.workshop.pages.text import signal_address
+from raindrop_logging.workshop.refusals import QuestionError
 from raindrop_logging.workshop.search.excerpts import excerpt
 from raindrop_logging.workshop.signals import excerpts as signal_excerpts
 from raindrop_logging.workshop.signals.rules import Definition
@@ -110,7 +111,7 @@ class SignalPages:
         chosen = by if by and by.startswith(PROPERTY) and by != PROPERTY else None
         try:
             hits = self._signals.hits(signal_id, HITS, cursor)
-        except ValueError as error:
+        except QuestionError as error:
             return self._frame.missing(f"This page of the hits does not exist: {error}.")
         path = signal_address(signal_id)
         days = self._rates(signal_id, "day", signal_figures.DAYS)

@@ -181,7 +181,7 @@ class SignalStore(Protocol):
         """Events that have it, newest first, also those marked wrong.
 
         Raises:
-            ValueError: the cursor was not made by this list.
+            QuestionError: the cursor was not made by this list.
         """
         ...
 
@@ -206,7 +206,7 @@ class SignalStore(Protocol):
             seconds: when to give up.
 
         Raises:
-            ValueError: no such way to group.
+            QuestionError: no such way to group.
             TimeoutError: the time was up.
         """
         ...

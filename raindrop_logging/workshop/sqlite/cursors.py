@@ -12,6 +12,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from raindrop_logging.workshop.refusals import QuestionError
+
 Moment = tuple[str, int]
 """A time, and the row's number among those of the same time."""
 
@@ -46,7 +48,7 @@ def moment(cursor: str | None, start: Moment) -> Moment:
     """The moment a cursor means, or where the list starts.
 
     Raises:
-        ValueError: no list of events made it.
+        QuestionError: no list of events made it.
     """
     at, number = _read(cursor, tuple[str, int]) if cursor else start
     if not -_ROWS < number < _ROWS:
@@ -58,7 +60,7 @@ def span_place(cursor: str | None) -> SpanPlace:
     """The span a cursor means, or the start of the list.
 
     Raises:
-        ValueError: no list of spans made it.
+        QuestionError: no list of spans made it.
     """
     return _read(cursor, tuple[str, str, str]) if cursor else LATEST_SPAN
 
@@ -67,7 +69,7 @@ def hit_place(cursor: str | None) -> HitPlace:
     """The hit a cursor means, or the start.
 
     Raises:
-        ValueError: no search made it.
+        QuestionError: no search made it.
     """
     score, number = _read(cursor, tuple[float, int]) if cursor else BEST_HIT
     if not -_ROWS < number < _ROWS:
@@ -82,5 +84,5 @@ def _read(cursor: str, kind: type[_Place]) -> _Place:
         raise _wrong(cursor) from None
 
 
-def _wrong(cursor: str) -> ValueError:
-    return ValueError(f"{cursor[:64]!r} is not a cursor of this list")
+def _wrong(cursor: str) -> QuestionError:
+    return QuestionError("cursor", f"{cursor[:64]!r} is not a cursor of this list")

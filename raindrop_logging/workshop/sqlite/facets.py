@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from raindrop_logging.workshop.answers import FACETS, Facet, Value
 from raindrop_logging.workshop.event_filter import PROPERTY
+from raindrop_logging.workshop.refusals import QuestionError
 from raindrop_logging.workshop.sqlite import cursors
 from raindrop_logging.workshop.sqlite.deadline import OutOfTimeError, within
 from raindrop_logging.workshop.sqlite.filter import COLUMNS, NEWEST, Selection, select
@@ -88,7 +89,7 @@ def facets(
     """See `Store.facets`."""
     for name in names:
         if name not in FACETS and not name.startswith(PROPERTY):
-            raise ValueError(f"no facet {name[:64]!r}: there are {', '.join(FACETS)} and {PROPERTY}KEY")
+            raise QuestionError("facet", f"no facet {name[:64]!r}: there are {', '.join(FACETS)} and {PROPERTY}KEY")
     end = time.monotonic() + seconds
     db.execute(_TABLE)
     cut = where != ALL and not _choose(db, where, seconds * CHOOSING)

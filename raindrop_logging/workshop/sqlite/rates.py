@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from raindrop_logging.workshop.refusals import QuestionError
 from raindrop_logging.workshop.signals.store import Rate
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ def grouping(by: str) -> tuple[str, dict[str, str]]:
     """The expression to group events by, and what it needs to know.
 
     Raises:
-        ValueError: there is no such way.
+        QuestionError: there is no such way.
     """
     if by in GROUPINGS:
         return GROUPINGS[by], {}
     if by.startswith(PROPERTY) and by != PROPERTY:
         return _PROPERTY_VALUE, {"key": by.removeprefix(PROPERTY)}
-    raise ValueError(f"rates are by {', '.join(GROUPINGS)} or {PROPERTY}KEY, not {by[:64]!r}")
+    raise QuestionError("by", f"rates are by {', '.join(GROUPINGS)} or {PROPERTY}KEY, not {by[:64]!r}")
 
 
 def rates(

@@ -14,6 +14,7 @@ from raindrop_logging.workshop import times
 from raindrop_logging.workshop.answers import SPLITS, Line, Measure, Step, Timeline
 from raindrop_logging.workshop.buckets import between
 from raindrop_logging.workshop.event_filter import PROPERTY
+from raindrop_logging.workshop.refusals import QuestionError
 from raindrop_logging.workshop.sqlite.deadline import OutOfTimeError, within
 from raindrop_logging.workshop.sqlite.filter import COLUMNS, FAILED, Selection, select
 from raindrop_logging.workshop.sqlite.signal_tables import given
@@ -107,9 +108,9 @@ def timeseries(
 def _check(asked: _Asked) -> None:
     for name, value, known in (("by", asked.by, get_args(Step)), ("measure", asked.measure, get_args(Measure))):
         if value not in known:
-            raise ValueError(f"{name} is one of {', '.join(known)}, not {value[:64]!r}")
+            raise QuestionError(name, f"{name} is one of {', '.join(known)}, not {value[:64]!r}")
     if asked.split and asked.split not in SPLITS and not asked.split.startswith(PROPERTY):
-        raise ValueError(f"split is one of {', '.join(SPLITS)} or {PROPERTY}KEY, not {asked.split[:64]!r}")
+        raise QuestionError("split", f"split is one of {', '.join(SPLITS)} or {PROPERTY}KEY, not {asked.split[:64]!r}")
 
 
 def _starts(db: sqlite3.Connection, chosen: Selection, where: EventFilter, by: Step) -> list[str]:
