@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct
 
 from raindrop_logging import deployment, vocabulary, wire
+from raindrop_logging.byte_sizes import bytes_of
 from raindrop_logging.errors import SettingsError, did_you_mean
 
 Mode = Literal["thread", "sync", "off"]
@@ -257,20 +258,12 @@ def _parsed(key: str, value: Any, kind: type, rule: str) -> Any:
         _refuse(key, value, rule)
 
 
-_UNITS: Final = {"": 1, "b": 1, "kib": KIB, "mib": MIB, "gib": 1024 * MIB, "kb": 1000, "mb": 10**6, "gb": 10**9}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)")
-
-
 def _size(key: str, value: Any) -> int:
     rule = "it must be a size of at least 1 KiB: a number of bytes, or a text such as '64 MiB'"
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip())
-        if match is None or match[2].lower() not in _UNITS:
-            _refuse(key, value, rule)
-        value = int(float(match[1]) * _UNITS[match[2].lower()])
-    if isinstance(value, bool) or not isinstance(value, int) or value < KIB:
+    size = bytes_of(value) if isinstance(value, str) else value
+    if isinstance(size, bool) or not isinstance(size, int) or size < KIB:
         _refuse(key, value, rule)
-    return value
+    return size
 
 
 def _one_of(*allowed: str) -> Reader:

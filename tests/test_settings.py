@@ -120,6 +120,8 @@ def test_where_the_workshop_is(given: dict[str, Any], environ: dict[str, str], e
 def test_sizes_can_be_written_for_people() -> None:
     """A number of bytes, or a text with its unit."""
     assert read_settings({"max_queue_bytes": "1.5 MiB"}, {}).max_queue_bytes == 1_572_864
+    assert read_settings({"max_queue_bytes": "64M"}, {}).max_queue_bytes == 64 * 2**20
+    assert read_settings({"max_queue_bytes": "2.3MB"}, {}).max_queue_bytes == 2_300_000
     assert read_settings({"max_queue_bytes": 4096}, {}).max_queue_bytes == 4096
 
 

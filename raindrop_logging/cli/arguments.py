@@ -5,21 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import timedelta
-from decimal import Decimal
 from typing import Protocol
+
+from raindrop_logging.byte_sizes import bytes_of
 
 _PORTS = range(65536)
 _INDENTS = range(17)
 _HOUR = 3_600.0
 _AGE_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([A-Z]*)", re.ASCII)
-_SIZE_UNITS = {"": 1, "B": 1} | {
-    spelled: base**power
-    for power, prefix in enumerate("KMGT", 1)
-    for spelled, base in ((f"{prefix}B", 1000), (f"{prefix}IB", 1024), (prefix, 1024))
-}
 _LEAST_KEPT = 10**6
-_MOST_BYTES = 2**62  # zlib takes a length of at most 2**63 - 1
 
 
 class Commands(Protocol):
@@ -65,28 +59,15 @@ def age(text: str) -> timedelta:
 
 def body_size(text: str) -> int:
     """Bytes of a request, at least one, such as ``5000000``, ``50M`` or ``50MB``."""
-    number = _bytes(text)
-    if number >= 1:
+    number = bytes_of(text)
+    if number:
         return number
     raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes, such as 5000000 or 50M")
 
 
 def data_size(text: str) -> int:
     """Bytes of stored data, at least a million, such as ``500MB``, ``2GB`` or ``1.5GiB``."""
-    number = _bytes(text)
-    if number >= _LEAST_KEPT:
+    number = bytes_of(text)
+    if number is not None and number >= _LEAST_KEPT:
         return number
     raise argparse.ArgumentTypeError(f"a size is at least 1MB, such as 500MB, 2GB or 1.5GiB, not {text!r}")
-
-
-def _bytes(text: str) -> int:
-    """A size in bytes, 0 when it is none. Capitals do not matter.
-
-    As SI and IEC have it, KB, MB, GB and TB are powers of 1000, KiB to TiB powers of 1024. K, M, G and T alone mean
-    KiB to TiB, as for most commands. No unit, or B, is bytes.
-    """
-    found = _SIZE.fullmatch(text.strip().upper())
-    if not found or found[2] not in _SIZE_UNITS:
-        return 0
-    number = int(Decimal(found[1]) * _SIZE_UNITS[found[2]])
-    return number if number <= _MOST_BYTES else 0
