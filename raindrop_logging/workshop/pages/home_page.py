@@ -5,7 +5,7 @@ In: GET requests with `range`.  Out: HTML.  Touches: the store.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,18 +34,23 @@ SECONDS: Final = 1.0
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A stretch of time up to now: its name in the address, which is also its `since`; its buckets, and their label."""
+    """A stretch of time up to now: its name in the address, which is also its `since`, and its buckets.
+
+    `form` is how a bucket is told, `tick` what stands below those that begin whole multiples of `apart` after 1970.
+    """
 
     name: str
     label: str
     by: Step
     form: str
+    tick: str
+    apart: timedelta
 
 
 RANGES: Final = (
-    Range("24h", "24 hours", "hour", "%H:00"),
-    Range("7d", "7 days", "hour", "%a %d %H:00"),
-    Range("30d", "30 days", "day", "%b %d"),
+    Range("24h", "24 hours", "hour", "%b %d %H:00", "%H:00", timedelta(hours=4)),
+    Range("7d", "7 days", "hour", "%a %d %H:00", "%a %d", timedelta(days=1)),
+    Range("30d", "30 days", "day", "%b %d", "%b %d", timedelta(days=5)),
 )
 
 
@@ -142,18 +147,28 @@ def _share(part: int | None, whole: int | None) -> float | None:
 
 def _charts(chosen: Range, failures: Timeline, users: Timeline, signals: Timeline) -> list[charts.Drawn]:
     """Volume, users, failure rate and signal rates; a chart whose question ran out of time is empty."""
+    labels, ticks = partial(_labels, chosen), partial(_ticks, chosen)
+    volume = [*map(_fine, failures.lines), *_counts(failures, "failed")]
+    failing, given = _rates(failures, "failed"), _rates(signals, "(none)")
     return [
-        charts.bars(
-            "volume", "Events", _labels(chosen, failures), [*map(_fine, failures.lines), *_counts(failures, "failed")]
-        ),
-        charts.bars("users", "Users", _labels(chosen, users), _counts(users, "users")),
-        charts.lines("failing", "Failure rate", _labels(chosen, failures), _rates(failures, "failed"), "%"),
-        charts.lines("signals", "Signal rates", _labels(chosen, signals), _rates(signals, "(none)"), "%"),
+        charts.bars("volume", "Events", labels(failures), volume, ticks=ticks(failures)),
+        charts.bars("users", "Users", labels(users), _counts(users, "users"), ticks=ticks(users)),
+        charts.lines("failing", "Failure rate", labels(failures), failing, "%", ticks=ticks(failures)),
+        charts.lines("signals", "Signal rates", labels(signals), given, "%", ticks=ticks(signals)),
     ]
 
 
 def _labels(chosen: Range, timeline: Timeline) -> list[str]:
-    return [datetime.fromisoformat(start).strftime(chosen.form) for start in timeline.starts]
+    return [start.strftime(chosen.form) for start in _starts(timeline)]
+
+
+def _ticks(chosen: Range, timeline: Timeline) -> list[str]:
+    apart = chosen.apart.total_seconds()
+    return ["" if start.timestamp() % apart else start.strftime(chosen.tick) for start in _starts(timeline)]
+
+
+def _starts(timeline: Timeline) -> list[datetime]:
+    return [datetime.fromisoformat(start) for start in timeline.starts]
 
 
 def _counts(timeline: Timeline, name: str) -> list[charts.Series]:
