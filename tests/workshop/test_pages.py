@@ -167,6 +167,17 @@ def test_empty_list_and_missing_event(client: httpx.Client) -> None:
         assert said in answer.text
 
 
+def test_no_page_is_there(shared: httpx.Client) -> None:
+    """A browser is told in a page that leads on, a program in JSON."""
+    for accept, kind in (("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/json")):
+        answer = shared.get("/no/such<page>", headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith(kind)
+    page = Elements(shared.get("/no/such<page>", headers={"Accept": "text/html"}).text)
+    assert "There is no page '/no/such<page>'." in page.text
+    assert {"/", "/events", "/search"} <= {attrs.get("href") for tag, attrs in page.found if tag == "a"}
+
+
 def test_older_pages(client: httpx.Client) -> None:
     """Beyond one page the list goes on behind a link."""
     client.post("/v1/events/track", json=[ai_event(f"e{number}") for number in range(60)])
