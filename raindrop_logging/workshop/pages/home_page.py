@@ -55,11 +55,12 @@ RANGES: Final = (
 
 
 class HomePage:
-    """`/`."""
+    """`/`. `seconds` is what each question over time may take."""
 
-    def __init__(self, store: Store, frame: Frame) -> None:
+    def __init__(self, store: Store, frame: Frame, seconds: float = SECONDS) -> None:
         self._store = store
         self._frame = frame
+        self._seconds = seconds
 
     def routes(self) -> list[Route]:
         """GET only."""
@@ -80,13 +81,14 @@ class HomePage:
             "home.html",
             ranges=[{"range": known, "address": _address(known), "chosen": known == chosen} for known in RANGES],
             chosen=chosen,
+            shorter=chosen != RANGES[0],
             newest=newest[0].event if newest else None,
             **(self._figures(chosen, where) if newest else {}),
         )
 
     def _figures(self, chosen: Range, where: EventFilter) -> dict[str, Any]:
         """Tiles, charts, failures and failing tools of a stretch of time."""
-        ask = partial(self._store.timeseries, where, seconds=SECONDS)
+        ask = partial(self._store.timeseries, where, seconds=self._seconds)
         failures = ask(by=chosen.by, measure="failures")
         users = ask(by=chosen.by, measure="users")
         everyone = ask(by="all", measure="users")
@@ -99,6 +101,11 @@ class HomePage:
             "charts": _charts(chosen, failures, users, signals),
             "others": signals.others,
             "partial": any(line.partial for line in (failures, users, everyone, signalled, signals)),
+            "uncounted": {
+                name
+                for name, line in (("volume", failures), ("failing", failures), ("users", users), ("signals", signals))
+                if line.partial
+            },
             "failures": [
                 event_list_page.row(summary)
                 for summary in self._store.events(FAILURES, where=msgspec.structs.replace(where, error=True)).summaries
