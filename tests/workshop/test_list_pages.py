@@ -103,9 +103,9 @@ async def _asked(app: Starlette, path: str) -> str:
 
 @pytest.mark.parametrize("path", ["/", "/events"])
 def test_empty_says_how_to_begin(shared: httpx.Client, path: str) -> None:
-    """Without any event the address, the variable and the demo are named."""
+    """Without any event the address, the variable, a command and the demo are named."""
     text = _page(shared, path).text
-    for said in ("/v1/", "RAINDROP_WORKSHOP=1", "raindrop-logging demo --serve"):
+    for said in ("/v1/", "RAINDROP_WORKSHOP=", "curl", "raindrop-logging demo --serve"):
         assert said in text
 
 

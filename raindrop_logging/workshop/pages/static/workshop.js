@@ -67,8 +67,9 @@ function listen() {
 }
 
 function showEndpoint() {
-  const endpoint = document.querySelector("[data-endpoint]");
-  if (endpoint) endpoint.textContent = location.origin + "/v1/";
+  for (const place of document.querySelectorAll("[data-endpoint]")) {
+    place.textContent = place.textContent.replace("http://localhost:5899", location.origin);
+  }
 }
 
 startSwitches();
