@@ -26,6 +26,11 @@ def _said(event_id: str, question: str, answer: str = "fine", model: str = "m1")
     return ai_event(event_id, timestamp=NOW, ai_data={"input": question, "output": answer, "model": model})
 
 
+def _in_conversation(event_id: str, question: str) -> dict[str, object]:
+    said = {"input": question, "output": "fine", "model": "m1", "convo_id": "c/1"}
+    return ai_event(event_id, timestamp=NOW, ai_data=said)
+
+
 def _define(client: httpx.Client, name: str = "apples", **definition: object) -> str:
     answer = client.post("/api/signals", json={"name": name, "definition": {"on": "input", **definition}})
     assert answer.status_code == 201
@@ -50,6 +55,19 @@ def test_all_signals_are_listed(client: httpx.Client) -> None:
     assert "1 of 2, 50 %" in own
     assert "data-switch" in own
     assert "data-switch" not in rows["instrumented:thumbs_up"]
+
+
+def test_a_conversation_shows_each_turn_with_its_signals(client: httpx.Client) -> None:
+    """Those that a rule found stand beside their turn like those that were sent, and can be marked there."""
+    _define(client, keywords=["apple"])
+    client.post("/v1/events/track", json=[_in_conversation("a", "an apple"), _in_conversation("b", "a pear")])
+    client.post("/v1/signals/track", json={"event_id": "b", "signal_name": "thumbs_up"})
+    html = client.get("/conversations/c/1").text
+    first, second = (piece.partition("<footer")[0] for piece in html.split('data-linked="')[1:])
+    assert ('data-signal="apples"' in first, 'data-signal="apples"' in second) == (True, False)
+    assert ('data-signal="thumbs_up"' in first, 'data-signal="thumbs_up"' in second) == (False, True)
+    assert 'data-mark="wrong"' in first
+    assert {"/users/u1", "/events?model=m1"} <= {attrs.get("href") for _, attrs in Elements(html).found}
 
 
 def test_states_are_told(client: httpx.Client) -> None:
