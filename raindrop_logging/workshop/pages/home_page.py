@@ -122,7 +122,7 @@ def _address(known: Range) -> str:
 def _tiles(
     failures: Timeline, users: Timeline, signalled: Timeline, since: tuple[str, str]
 ) -> list[dict[str, str | int | float | None]]:
-    """The sums of the stretch, each with the list that shows what was counted."""
+    """The sums of the stretch, each with the list that shows what was counted; of signals, which there are."""
     events, failed = _sum(failures, "of"), _sum(failures, "counts")
     judged = _sum(signalled, "counts")
     return [
@@ -138,7 +138,7 @@ def _tiles(
             "label": "With a signal",
             "value": judged,
             "rate": _share(judged, events),
-            "address": written("/events", (since,)),
+            "address": "/signals",
         },
     ]
 
