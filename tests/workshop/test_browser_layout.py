@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.routing import Match, Route
 
+from raindrop_logging.workshop.pages.frame import NAVIGATION
 from raindrop_logging.workshop.pages.home_page import RANGES
+from raindrop_logging.workshop.pages.pages import Pages
 from tests.workshop.chromium import EXECUTABLE, Chromium
-from tests.workshop.wire_bodies import ai_event, of_event, otlp, otlp_span
+from tests.workshop.wire_bodies import CHILD_TRACE, TRACE, ai_event, attributes, launch, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
     import httpx
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no Chromium on this machine")
 
+WORD = "w" * 300
+PAGES = (
+    *("/", "/?range=30d", "/events", "/conversations", "/users", "/tool-errors", "/traces"),
+    *(f"/events/{WORD}", f"/conversations/{WORD}", f"/users/{WORD}", f"/traces/{TRACE}", f"/traces/{CHILD_TRACE}"),
+    *(f"/events?event={WORD}", "/events?since=never", "/events?user_id=nobody", "/facets?of=/events"),
+    *("/search", f"/search?q={WORD}", "/search?q=(&mode=regex", "/search?q=nothing+of+this"),
+    *("/signals", "/signals/new", "/signals/tool_error", f"/signals/instrumented:{WORD}", "/signals/SIGNAL"),
+    *("/signals/SIGNAL/edit", f"/no/such/page/{WORD}"),
+)
+"""Every page in each of its states, most of them about one long word; SIGNAL stands for the id of a rule."""
+
 OVERLAPS = """[...document.querySelectorAll('.charts svg')].flatMap((chart) => {
   const labels = [...chart.querySelectorAll('text')];
   const boxes = labels.map((text) => text.getBoundingClientRect()).filter((box) => box.width);
@@ -25,6 +39,10 @@ OVERLAPS = """[...document.querySelectorAll('.charts svg')].flatMap((chart) => {
     && other.left < one.right && one.top + 1 < other.bottom && other.top + 1 < one.bottom));
 }).length"""
 """How many pairs of labels of a chart lie on top of each other."""
+
+
+def _asking(path: str) -> dict[str, str]:
+    return {"type": "http", "method": "GET", "path": path.partition("?")[0]}
 
 
 @pytest.fixture
@@ -36,6 +54,68 @@ def called_twice(client: httpx.Client) -> None:
     failed = otlp_span(span, spanId="0a" * 8, status={"code": 2, "message": "declined"}, **started)
     assert client.post("/v1/events/track", json=ai_event(timestamp=at.isoformat())).is_success
     assert client.post("/v1/traces", json=otlp(otlp_span(span, **started), failed)).is_success
+
+
+@pytest.fixture
+def rule(client: httpx.Client) -> str:
+    """The id of a rule, in a Workshop where every text is one long word."""
+    event = ai_event(
+        WORD,
+        event=WORD,
+        user_id=WORD,
+        timestamp=datetime.now(UTC).isoformat(),
+        ai_data={
+            "model": WORD,
+            "input": WORD,
+            "output": f"# {WORD}\n\n|{WORD}|b|\n|-|-|\n|c|`{WORD}`|",
+            "convo_id": WORD,
+        },
+        properties={WORD: WORD, "short": {WORD: [WORD]}},
+        feature_flags={WORD: WORD},
+        attachments=[{"type": kind, "value": WORD, "name": WORD} for kind in ("code", "text", "image", "iframe")],
+    )
+    edit = {"event_id": WORD, "signal_name": "e" + WORD, "signal_type": "edit", "properties": {"after": WORD, WORD: 1}}
+    failed = {"status": {"code": 2, "message": WORD}, "name": WORD}
+    of_it = [*of_event(WORD, traceloop__entity__name=WORD), *attributes(traceloop__entity__input=WORD)]
+    alone = otlp_span(attributes(traceloop__span__kind="tool"), traceId=CHILD_TRACE, **failed)
+    signal = {"name": "r" + "s" * 99, "description": WORD, "definition": {"on": "input", "patterns": ["w+"]}}
+    for path, body in (
+        ("/v1/events/track", event),
+        ("/v1/signals/track", [{"event_id": WORD, "signal_name": WORD, "properties": {"comment": WORD}}, edit]),
+        ("/v1/users/identify", {"user_id": WORD, "traits": {"name": WORD, WORD: WORD}}),
+        ("/v1/traces", otlp(otlp_span(of_it, **failed), launch(WORD, "job", WORD, spanId="0b" * 8), alone)),
+    ):
+        assert client.post(path, json=body).is_success, path
+    return str(client.post("/api/signals", json=signal).json()["id"])
+
+
+def test_nothing_is_wider_than_a_phone(workshop: Running, rule: str) -> None:
+    """No page has to be moved sideways, whatever it shows and all that can be opened open; and no page is left out."""
+    paths = [path.replace("SIGNAL", rule) for path in PAGES]
+    for route in Pages(workshop.store, "1").routes():
+        if isinstance(route, Route):
+            assert any(route.matches(_asking(path))[0] is Match.FULL for path in paths), route.path
+    with Chromium() as browser:
+        browser.narrow()
+        for path in paths:
+            browser.open(workshop.url + path)
+            if browser.ask("Boolean(document.querySelector('[data-facets]'))"):
+                browser.wait("document.querySelector('[data-facets-found]')")
+            if browser.ask("Boolean(document.querySelector('[data-busy]'))"):
+                browser.wait("document.querySelector('[data-busy]').hidden")
+            browser.ask("document.querySelectorAll('details').forEach((part) => { part.open = true })")
+            assert browser.ask("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_the_navigation_shows_where_one_is(workshop: Running, browser: Chromium) -> None:
+    """On a phone, where not all its entries find room, the one of the open page is in sight."""
+    browser.narrow()
+    box = "document.querySelector('.pages{}').getBoundingClientRect().{}"
+    for place in NAVIGATION:
+        browser.open(workshop.url + place.path)
+        assert browser.ask("document.querySelector('.pages [aria-current]').textContent") == place.label
+        assert browser.ask(box.format("", "left")) <= browser.ask(box.format(" [aria-current]", "left")) + 1
+        assert browser.ask(box.format(" [aria-current]", "right")) <= browser.ask(box.format("", "right")) + 1
 
 
 @pytest.mark.usefixtures("called_twice")
