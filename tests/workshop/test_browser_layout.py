@@ -15,6 +15,8 @@ from tests.workshop.chromium import EXECUTABLE, Chromium
 from tests.workshop.wire_bodies import CHILD_TRACE, TRACE, ai_event, attributes, launch, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx
 
     from raindrop_logging.workshop import Running
@@ -31,6 +33,11 @@ PAGES = (
     *("/signals/SIGNAL/edit", f"/no/such/page/{WORD}"),
 )
 """Every page in each of its states, most of them about one long word; SIGNAL stands for the id of a rule."""
+
+REACHED = """[...new Map([...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')]
+  .filter((one) => one.checkVisibility({visibilityProperty: true}))
+  .map((one) => [`${one.tagName} ${one.className} ${one.parentElement.className}`, one])).values()]"""
+"""What the keyboard comes to, one of each kind."""
 
 OVERLAPS = """[...document.querySelectorAll('.charts svg')].flatMap((chart) => {
   const labels = [...chart.querySelectorAll('text')];
@@ -116,6 +123,25 @@ def test_the_navigation_shows_where_one_is(workshop: Running, browser: Chromium)
         assert browser.ask("document.querySelector('.pages [aria-current]').textContent") == place.label
         assert browser.ask(box.format("", "left")) <= browser.ask(box.format(" [aria-current]", "left")) + 1
         assert browser.ask(box.format(" [aria-current]", "right")) <= browser.ask(box.format("", "right")) + 1
+
+
+@pytest.mark.usefixtures("called_twice")
+@pytest.mark.parametrize("path", ["/", "/events/e1"])
+def test_the_focus_can_be_seen(workshop: Running, browser: Chromium, tmp_path: Path, path: str) -> None:
+    """Whatever the keyboard reaches looks different while it has the focus; of each kind one is tried."""
+    browser.open(workshop.url + path)
+    browser.wait("document.querySelector('[data-live].on')")
+    kinds = browser.ask(f"(window.reached = {REACHED}).map((one) => one.outerHTML.slice(0, 200))")
+    assert len(kinds) > 8
+
+    def seen(state: str) -> bytes:
+        browser.ask(state)
+        browser.picture(tmp_path / "page.png")
+        return (tmp_path / "page.png").read_bytes()
+
+    for at, kind in enumerate(kinds):
+        without = seen("document.activeElement.blur()")
+        assert seen(f"window.reached[{at}].focus({{focusVisible: true, preventScroll: true}})") != without, kind
 
 
 @pytest.mark.usefixtures("called_twice")
