@@ -39,7 +39,7 @@ REACHED = """[...new Map([...document.querySelectorAll('a[href], button, input, 
   .map((one) => [`${one.tagName} ${one.className} ${one.parentElement.className}`, one])).values()]"""
 """What the keyboard comes to, one of each kind."""
 
-OVERLAPS = """[...document.querySelectorAll('.charts svg')].flatMap((chart) => {
+OVERLAPS = """[...document.querySelectorAll('.chart svg')].flatMap((chart) => {
   const labels = [...chart.querySelectorAll('text')];
   const boxes = labels.map((text) => text.getBoundingClientRect()).filter((box) => box.width);
   return boxes.flatMap((one, at) => boxes.slice(at + 1).filter((other) => one.left < other.right
@@ -155,9 +155,9 @@ def test_a_meter_is_as_long_as_its_rate(workshop: Running, browser: Chromium) ->
 @pytest.mark.usefixtures("called_twice")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_labels_of_charts_stand_apart(workshop: Running, browser: Chromium, width: int) -> None:
-    """In each range, on a desktop and on a phone, no label of a chart covers another."""
+    """In each range and of a signal, on a desktop and on a phone, no label of a chart covers another."""
     browser.narrow(width)
-    for known in RANGES:
-        browser.open(f"{workshop.url}/?range={known.name}")
-        assert browser.ask("document.querySelectorAll('.charts svg text').length") > 8
-        assert browser.ask(OVERLAPS) == 0, known.name
+    for path in (*(f"/?range={known.name}" for known in RANGES), "/signals/tool_error"):
+        browser.open(workshop.url + path)
+        assert browser.ask("document.querySelectorAll('.chart svg text').length") > 7
+        assert browser.ask(OVERLAPS) == 0, path

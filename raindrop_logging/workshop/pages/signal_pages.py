@@ -177,7 +177,7 @@ class SignalPages:
 def _tables(chosen: str | None) -> list[tuple[str, str]]:
     """The tables of rates: title, and what to group by."""
     own = [(chosen.removeprefix(PROPERTY), chosen)] if chosen else []
-    return [("Model", "model"), ("Event", "event"), *own]
+    return [("model", "model"), ("event", "event"), *own]
 
 
 def _shown(hit: Hit) -> dict[str, Any]:
