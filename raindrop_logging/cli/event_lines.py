@@ -44,6 +44,7 @@ def lines_of(event: dict[str, Any], width: int, *, colour: bool) -> list[str]:
 
 
 def _facts(event: dict[str, Any]) -> list[tuple[str, str]]:
+    """What matters most first: a narrow terminal shows the beginning only."""
     errors, spans, signals = (int(event.get(f"{name}_count") or 0) for name in ("error", "span", "signal"))
     bad = int(event.get("negative_count") or 0)
     return [
@@ -51,10 +52,10 @@ def _facts(event: dict[str, Any]) -> list[tuple[str, str]]:
         ("event", str(event.get("event") or "(no name)")),
         ("error", _count(errors, "error")),
         ("pending", "pending" if event.get("is_pending") else ""),
+        ("error" if bad else "good", _count(signals, "signal")),
         ("", str(event.get("user_id") or "")),
         ("", str(event.get("model") or "")),
         ("time", _count(spans, "span")),
-        ("error" if bad else "good", _count(signals, "signal")),
         ("time", str(event.get("event_id") or "")),
     ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from raindrop_logging.cli.event_lines import harmless
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
     from raindrop_logging.cli.arguments import Commands
 
 _UNITS: Final = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
-_COUNTED: Final = ("events", "signals", "spans", "users")
+_COUNTED: Final = {
+    "events": ("event", "events"),
+    "signals": ("signal sent", "signals sent"),
+    "spans": ("span", "spans"),
+    "users": ("identified user", "identified users"),
+}
 
 
 def add_to(commands: Commands) -> None:
@@ -52,20 +58,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(told: dict[str, Any], port: int) -> list[str]:
     ignored = told.get("ignored_keys") or {}
-    held = ", ".join(f"{int(told[name]):,} {name}" for name in _COUNTED)
+    held = ", ".join(_count(int(told[name]), *nouns) for name, nouns in _COUNTED.items())
     lines = [
         f"Workshop {harmless(str(told['version']))} runs on port {port}: http://127.0.0.1:{port}",
         f"database  {harmless(str(told['database']))} ({_size(int(told['database_bytes']))})",
         f"holds     {held}",
-        f"received  {int(told['received_bodies']):,} bodies since {harmless(str(told['started_at']))}",
+        f"received  {_count(int(told['received_bodies']), 'request', 'requests')} since {_moment(told['started_at'])}",
     ]
     if told.get("signals_without_event"):
-        lines.append(f"waiting   {int(told['signals_without_event']):,} signals for their event")
+        lines.append(f"waiting   {_count(int(told['signals_without_event']), 'signal', 'signals')} for an event")
     if told.get("unindexed"):
-        lines.append(f"indexing  {int(told['unindexed']):,} events are not in the search index yet")
+        lines.append(f"indexing  {_count(int(told['unindexed']), 'event', 'events')} not in the search index yet")
     if ignored:
         lines.append(f"ignored   keys that the contract does not know: {harmless(', '.join(sorted(ignored)))}")
     return lines
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _moment(started: Any) -> str:
+    """Here, with its zone."""
+    try:
+        return datetime.fromisoformat(str(started)).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    except (ValueError, OverflowError):
+        return harmless(str(started))
 
 
 def _size(count: int) -> str:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 UNREAD: Final = frozenset({408, 413})
 """What is answered while the body may still be coming: nothing else can be asked on that connection."""
 
-HTTP_ERRORS: Final = {404: "not_found", 405: "method_not_allowed"}
+NOT_FOUND: Final = 404
+HTTP_ERRORS: Final = {NOT_FOUND: "not_found", 405: "method_not_allowed"}
 
 
 def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
@@ -52,7 +53,7 @@ def build(store: Store, feed: LiveFeed, intake: Intake = DEFAULT) -> Starlette:
             QuestionError: _answering(lambda error: _refused(invalid(error.field, str(error)))),
             SignalError: _answering(lambda error: _refused(refusal(error))),
             StoreError: _answering(_not_stored),
-            HTTPException: _answering(_http_error),
+            HTTPException: _answering_http(pages),
         },
     )
 
@@ -79,6 +80,21 @@ def _answering(said: Callable[[Any], Response]) -> Callable[[Request, Exception]
     async def handler(request: Request, error: Exception) -> Response:
         del request
         return said(error)
+
+    return handler
+
+
+def _answering_http(pages: Pages) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """As JSON; what a reader's browser asked for in vain as a page."""
+
+    async def handler(request: Request, error: Any) -> Response:
+        if (
+            error.status_code == NOT_FOUND
+            and request.method == "GET"
+            and "text/html" in request.headers.get("accept", "")
+        ):
+            return pages.missing(request.url.path)
+        return _http_error(error)
 
     return handler
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -52,6 +54,16 @@ def test_home_fills_while_it_is_open(workshop: Running, client: httpx.Client, br
     browser.follow("document.querySelector('nav.switch a:last-child')")
     assert browser.ask(HERE) == "/?range=30d"
     assert browser.ask("document.querySelector('[data-tile=Events]').textContent") == "4"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+def test_the_command_of_an_empty_page_works(workshop: Running, browser: Chromium) -> None:
+    """Each way to begin names the Workshop that the page came from, and the command sends the first event to it."""
+    _open(browser, workshop, "/events")
+    ways = browser.ask("[...document.querySelectorAll('[data-endpoint]')].map((way) => way.textContent)")
+    assert all(f"{workshop.url}/v1/" in way for way in ways)
+    subprocess.run(["sh", "-c", ways[-1]], check=True, timeout=60)
+    browser.wait(f"{IDS}.length === 1 && document.querySelector('[data-rows]').innerText.includes('Hello?')")
 
 
 def test_filter_by_keyboard(workshop: Running, client: httpx.Client, browser: Chromium) -> None:

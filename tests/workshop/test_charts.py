@@ -40,6 +40,25 @@ def test_a_bar_is_as_high_as_its_figure() -> None:
     assert [mark.label for mark in drawn.marks] == ["0", "2", "4"]
 
 
+def test_what_is_counted_has_no_halves() -> None:
+    """An axis of whole figures says no half of one; one of shares does."""
+    users = charts.bars("c", "Users", DAYS, [Series("users", (5.0, 2.0, None))])
+    assert [mark.label for mark in users.marks] == ["0", "5"]
+    rates = charts.bars("c", "Rate", DAYS, [Series("rate", (1.0, 0.0, None))], "%")
+    assert [mark.label for mark in rates.marks] == ["0 %", "50 %", "100 %"]
+
+
+def test_what_stands_below_is_chosen() -> None:
+    """Each tick stands in the middle below its bar, an empty one not at all; there is one for each label."""
+    series = [Series("events", (1.0, 2.0, 3.0))]
+    drawn = charts.bars("c", "Events", DAYS, series, ticks=("", "two", ""))
+    (mark,) = drawn.below
+    assert mark.label == "two"
+    assert mark.at == pytest.approx(drawn.bars[1].x + drawn.bars[1].width / 2, abs=0.02)
+    with pytest.raises(ValueError, match="2 ticks for 3 labels"):
+        charts.bars("c", "Events", DAYS, series, ticks=("one", "two"))
+
+
 def test_a_line_is_broken_where_nothing_is() -> None:
     """A missing value is a gap, not a zero; one alone is a dot."""
     (left, right) = charts.lines("c", "Rate", DAYS, [Series("rate", (0.5, None, 0.25))], unit="%").lines

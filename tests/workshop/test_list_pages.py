@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
-from raindrop_logging.workshop.pages.home_page import RANGES
+from raindrop_logging.workshop.pages.frame import Frame
+from raindrop_logging.workshop.pages.home_page import RANGES, HomePage
 from tests.workshop.test_pages import EVIL, Elements
 from tests.workshop.wire_bodies import CHILD_TRACE, TRACE, ai_event, attributes, of_event, otlp, otlp_span
 
 if TYPE_CHECKING:
-    import httpx
+    from raindrop_logging.workshop import Running
 
 LISTS = ("/events", "/conversations", "/users", "/tool-errors", "/traces")
 NOW = datetime.now(UTC)
@@ -81,14 +85,27 @@ def _links(page: Elements) -> list[str]:
 
 def _tiles(client: httpx.Client, path: str) -> dict[str, str]:
     """The figures of the first page by name."""
-    return dict(re.findall(r'data-tile="([^"]*)">([^<]*)<', client.get(path).text))
+    return _figures(client.get(path).text)
+
+
+def _figures(html: str) -> dict[str, str]:
+    return dict(re.findall(r'data-tile="([^"]*)"[^>]*>([^<]*)<', html))
+
+
+async def _asked(app: Starlette, path: str) -> str:
+    """The page of an application that nobody serves."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get(path)
+    assert answer.is_success
+    return answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/events"])
 def test_empty_says_how_to_begin(shared: httpx.Client, path: str) -> None:
-    """Without any event the address, the variable and the demo are named."""
+    """Without any event the address, the variable, a command and the demo are named."""
     text = _page(shared, path).text
-    for said in ("/v1/", "RAINDROP_WORKSHOP=1", "raindrop-logging demo --serve"):
+    for said in ("/v1/", "RAINDROP_WORKSHOP=", "curl", "raindrop-logging demo --serve"):
         assert said in text
 
 
@@ -101,6 +118,22 @@ def test_home_counts_what_its_range_holds(filled: httpx.Client) -> None:
     assert _ids(_page(filled, failures)) == ["e0", "e1"]
     assert _ids(page) == ["e0", "e1"]
     assert "card declined" in page.text
+
+
+@pytest.mark.parametrize(("query", "leads_on"), [("", False), ("?range=30d", True)])
+@pytest.mark.usefixtures("filled")
+def test_home_says_what_it_could_not_count(workshop: Running, query: str, *, leads_on: bool) -> None:
+    """Without time to count, no figure is given for none: tiles and charts say why, and the lists below are there."""
+    home = HomePage(workshop.store, Frame("1"), seconds=0.0)
+    html = asyncio.run(_asked(Starlette(routes=home.routes()), f"/{query}"))
+    page = Elements(html)
+    assert set(_figures(html).values()) == {"?"}
+    text = " ".join(page.text.split())
+    assert text.count("There was not time to count this.") == 4
+    assert "None in this time" not in text
+    assert "Some figures are missing" in text
+    assert ("A shorter range may have them" in text) == leads_on
+    assert _ids(page) == ["e0", "e1"]
 
 
 @pytest.mark.parametrize("known", RANGES, ids=lambda known: known.name)

@@ -167,6 +167,26 @@ def test_empty_list_and_missing_event(client: httpx.Client) -> None:
         assert said in answer.text
 
 
+def test_an_event_without_a_turn(client: httpx.Client) -> None:
+    """One that is no AI event says that it has neither input nor output; a pending one may still get them."""
+    plain = {"event_id": "plain", "event": "page_viewed", "user_id": "u1"}
+    client.post("/v1/events/track", json=[plain, ai_event()])
+    client.post("/v1/events/track_partial", json={**plain, "event_id": "open"})
+    said = {name: "Neither input nor output" in client.get(f"/events/{name}").text for name in ("plain", "e1", "open")}
+    assert said == {"plain": True, "e1": False, "open": False}
+
+
+def test_no_page_is_there(shared: httpx.Client) -> None:
+    """A browser is told in a page that leads on, a program in JSON."""
+    for accept, kind in (("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/json")):
+        answer = shared.get("/no/such<page>", headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert answer.headers["content-type"].startswith(kind)
+    page = Elements(shared.get("/no/such<page>", headers={"Accept": "text/html"}).text)
+    assert "There is no page '/no/such<page>'." in page.text
+    assert {"/", "/events", "/search"} <= {attrs.get("href") for tag, attrs in page.found if tag == "a"}
+
+
 def test_older_pages(client: httpx.Client) -> None:
     """Beyond one page the list goes on behind a link."""
     client.post("/v1/events/track", json=[ai_event(f"e{number}") for number in range(60)])

@@ -84,8 +84,12 @@ def test_syntax_is_told_before_anything_is_typed(shared: httpx.Client) -> None:
 
 
 def test_nothing_found(shared: httpx.Client) -> None:
-    """An empty answer says so and what to try."""
-    assert "Nothing holds this" in shared.get("/search?q=zzyzx").text
+    """An empty answer says so and what to try: of words others than of a pattern."""
+    for mode, advice in (("text", "fewer words"), ("regex", "(?i)")):
+        page = Elements(shared.get(f"/search?q=zzyzx&mode={mode}").text)
+        assert "No event holds this" in page.text
+        assert advice in page.text
+        assert "0 events" not in page.text
 
 
 def test_hostile_search_is_text(client: httpx.Client) -> None:

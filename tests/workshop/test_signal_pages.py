@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import pytest
 
-from raindrop_logging.workshop.answers import Line
 from raindrop_logging.workshop.pages import signal_figures
 from raindrop_logging.workshop.pages import text as page_text
 from raindrop_logging.workshop.signals import excerpts as signal_excerpts
@@ -24,6 +23,11 @@ NOW = datetime.now(UTC).isoformat()
 
 def _said(event_id: str, question: str, answer: str = "fine", model: str = "m1") -> dict[str, object]:
     return ai_event(event_id, timestamp=NOW, ai_data={"input": question, "output": answer, "model": model})
+
+
+def _in_conversation(event_id: str, question: str) -> dict[str, object]:
+    said = {"input": question, "output": "fine", "model": "m1", "convo_id": "c/1"}
+    return ai_event(event_id, timestamp=NOW, ai_data=said)
 
 
 def _define(client: httpx.Client, name: str = "apples", **definition: object) -> str:
@@ -50,6 +54,32 @@ def test_all_signals_are_listed(client: httpx.Client) -> None:
     assert "1 of 2, 50 %" in own
     assert "data-switch" in own
     assert "data-switch" not in rows["instrumented:thumbs_up"]
+
+
+def test_two_signals_of_one_name_are_apart(client: httpx.Client) -> None:
+    """One that was sent and a rule that found nothing have charts of their own."""
+    client.post("/v1/events/track", json=[_said("a", "an apple"), _said("b", "a pear")])
+    client.post("/v1/signals/track", json={"event_id": "a", "signal_name": "frustration"})
+    page = client.get("/signals").text
+    sent, built_in = (
+        page.partition(f'data-signal-row="{name}"')[2].partition("</tr>")[0]
+        for name in ("instrumented:frustration", "frustration")
+    )
+    assert "1 of 2, 50 %" in sent
+    assert "0 of 2, 0 %" in built_in
+
+
+def test_a_conversation_shows_each_turn_with_its_signals(client: httpx.Client) -> None:
+    """Those that a rule found stand beside their turn like those that were sent, and can be marked there."""
+    _define(client, keywords=["apple"])
+    client.post("/v1/events/track", json=[_in_conversation("a", "an apple"), _in_conversation("b", "a pear")])
+    client.post("/v1/signals/track", json={"event_id": "b", "signal_name": "thumbs_up"})
+    html = client.get("/conversations/c/1").text
+    first, second = (piece.partition("<footer")[0] for piece in html.split('data-linked="')[1:])
+    assert ('data-signal="apples"' in first, 'data-signal="apples"' in second) == (True, False)
+    assert ('data-signal="thumbs_up"' in first, 'data-signal="thumbs_up"' in second) == (False, True)
+    assert 'data-mark="wrong"' in first
+    assert {"/users/u1", "/events?model=m1"} <= {attrs.get("href") for _, attrs in Elements(html).found}
 
 
 def test_states_are_told(client: httpx.Client) -> None:
@@ -146,8 +176,7 @@ def test_marks_whole_words_first() -> None:
 
 def test_small_chart_has_a_bar_for_each_day_with_events() -> None:
     """The highest day fills the height, a day without the signal shows a trace, one without events nothing."""
-    line = Line(name="s", counts=(5, 0, 0), of=(10, 10, 0))
-    spark = signal_figures.spark(line, ("2026-01-01", "2026-01-02", "2026-01-03"), (10, 10, 0))
+    spark = signal_figures.spark((5, 0, 0), ("2026-01-01", "2026-01-02", "2026-01-03"), (10, 10, 0))
     assert [tick.height for tick in spark.ticks] == [signal_figures.SPARK_HEIGHT, 1.0]
     assert (spark.share, spark.hits, spark.ticks[0].label) == (0.25, 5, "Jan 1: 5 of 10, 50 %")
 

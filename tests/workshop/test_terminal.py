@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def test_status_of_a_running_workshop(
     assert main(["workshop", "status", "--port", str(workshop.port)]) == 0
     told = capsys.readouterr().out
     assert f"runs on port {workshop.port}" in told
-    assert "1 events" in told
+    assert "1 event, 0 signals sent, 0 spans, 0 identified users" in told
+    assert re.search(r"1 request since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$", told, re.MULTILINE)
     assert main(["workshop", "status", "--json", "--port", str(workshop.port)]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["running"], said["events"], said["received_bodies"]) == (True, 1, 1)
@@ -122,6 +124,14 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Also where signs take two columns."""
     event = {"event": "数据库" * 9, "user_id": "u" * 50, "event_id": "é" * 50, "input": "数" * 200, "output": "x" * 200}
     assert all(columns(line) <= width for line in lines_of(event, width, colour=False))
+
+
+def test_what_went_wrong_comes_before_what_is_long() -> None:
+    """However long the names, a terminal of 80 columns shows failures, a pending end and signals."""
+    long = dict.fromkeys(("user_id", "model", "event_id"), "x" * 60)
+    counts = {"error_count": 1, "signal_count": 2, "negative_count": 1, "span_count": 6}
+    (first,) = lines_of({"event": "y" * 25, "is_pending": True, **long, **counts}, 80, colour=False)
+    assert all(told in first for told in ("1 error", "pending", "2 signals"))
 
 
 def test_colours_are_ours_alone() -> None:

@@ -25,6 +25,7 @@ COLOURS: Final = 8
 """How many series the style sheet tells apart; the ninth looks like the first."""
 
 MOST_LABELS: Final = 7
+MOST_DOTS: Final = 60
 MOST_TABLE: Final = 400
 """Rows of the table, and dots: a longer series is a line only."""
 
@@ -73,7 +74,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
-    """A chart, ready for the macro. `name` is unique on its page; `table` has a label and a cell for each series."""
+    """A chart, ready for the macro.
+
+    `name` is unique on its page; `table` has a label and a cell for each series; `dense` when dots would touch.
+    """
 
     name: str
     title: str
@@ -87,15 +91,32 @@ class Drawn(msgspec.Struct, frozen=True, kw_only=True):
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
+    dense: bool = False
 
 
-def bars(name: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str = "") -> Drawn:
+def bars(
+    name: str,
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    unit: str = "",
+    *,
+    ticks: Sequence[str] | None = None,
+) -> Drawn:
     """A bar for each label, the series on top of one another.
 
+    Args:
+        name: unique on the page.
+        title: what is counted.
+        labels: one for each bar, as the figures are told.
+        series: each with a value for every label.
+        unit: of the values.
+        ticks: what stands below each bar, empty for nothing; by default some of the labels.
+
     Raises:
-        ValueError: a series has not one value for each label, or a negative one.
+        ValueError: a series has not one value for each label, or a negative one; or there is not one tick for each.
     """
-    _check(labels, series)
+    _check(labels, series, ticks)
     sums = [sum(one.values[at] or 0.0 for one in series) for at in range(len(labels))]
     top = _top(sums)
     slot = (WIDTH - LEFT) / max(len(labels), 1)
@@ -113,16 +134,26 @@ def bars(name: str, title: str, labels: Sequence[str], series: Sequence[Series],
                     Bar(series=number % COLOURS, x=_r(x), y=_r(y), width=_r(width), height=_r(height), label=said)
                 )
             below += value
-    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, bars=tuple(shapes))
+    return _drawn(name, title, labels, series, unit=unit, top=top, ticks=ticks, bars=tuple(shapes))
 
 
-def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series], unit: str = "") -> Drawn:
+def lines(
+    name: str,
+    title: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    unit: str = "",
+    *,
+    ticks: Sequence[str] | None = None,
+) -> Drawn:
     """A line for each series, broken where a value is missing.
 
+    Args as for `bars`.
+
     Raises:
-        ValueError: a series has not one value for each label, or a negative one.
+        ValueError: a series has not one value for each label, or a negative one; or there is not one tick for each.
     """
-    _check(labels, series)
+    _check(labels, series, ticks)
     top = _top([value for one in series for value in one.values if value is not None])
     slot = (WIDTH - LEFT) / max(len(labels), 1)
     shapes: list[Line] = []
@@ -138,7 +169,7 @@ def lines(name: str, title: str, labels: Sequence[str], series: Sequence[Series]
             )
             points = " ".join(f"{dot.x:g},{dot.y:g}" for dot in dots)
             shapes.append(Line(series=number % COLOURS, points=points, dots=dots if len(labels) <= MOST_TABLE else ()))
-    return _drawn(name, title, labels, series, unit=unit, top=top, centre=slot / 2, lines=tuple(shapes))
+    return _drawn(name, title, labels, series, unit=unit, top=top, ticks=ticks, lines=tuple(shapes))
 
 
 def _drawn(
@@ -149,23 +180,41 @@ def _drawn(
     *,
     unit: str,
     top: float,
-    centre: float,
+    ticks: Sequence[str] | None,
     bars: tuple[Bar, ...] = (),
     lines: tuple[Line, ...] = (),
 ) -> Drawn:
     cells = [(label, *(_figure(one.values[at], unit) for one in series)) for at, label in enumerate(labels)]
-    step = max(math.ceil(len(labels) / MOST_LABELS), 1)
     return Drawn(
         name=name,
         title=title,
         description=_described(labels, series, unit),
         names=tuple(one.name for one in series),
         table=tuple(cells[-MOST_TABLE:]),
-        marks=tuple(Mark(_r(_y(top * share, top)), _figure(top * share, unit)) for share in (0.0, 0.5, 1.0)),
-        below=tuple(Mark(_r(LEFT + 2 * centre * at + centre), labels[at]) for at in range(0, len(labels), step)),
+        marks=_marks(top, series, unit),
+        below=_below(_spread(labels) if ticks is None else ticks),
         bars=bars,
         lines=lines,
+        dense=len(labels) > MOST_DOTS,
     )
+
+
+def _marks(top: float, series: Sequence[Series], unit: str) -> tuple[Mark, ...]:
+    """None, half and all of the height; no half of one where only whole ones are counted."""
+    counted = unit != "%" and all((value or 0.0).is_integer() for one in series for value in one.values)
+    shares = (0.0, 1.0) if counted and not (top / 2).is_integer() else (0.0, 0.5, 1.0)
+    return tuple(Mark(_r(_y(top * share, top)), _figure(top * share, unit)) for share in shares)
+
+
+def _spread(labels: Sequence[str]) -> list[str]:
+    """As many labels as find room, at equal distances."""
+    step = max(math.ceil(len(labels) / MOST_LABELS), 1)
+    return ["" if at % step else label for at, label in enumerate(labels)]
+
+
+def _below(ticks: Sequence[str]) -> tuple[Mark, ...]:
+    slot = (WIDTH - LEFT) / max(len(ticks), 1)
+    return tuple(Mark(_r(LEFT + slot * (at + 0.5)), text) for at, text in enumerate(ticks) if text)
 
 
 def _described(labels: Sequence[str], series: Sequence[Series], unit: str) -> str:
@@ -182,7 +231,9 @@ def _described(labels: Sequence[str], series: Sequence[Series], unit: str) -> st
     return f"From {labels[0]} to {labels[-1]}. {'; '.join(highest)}."
 
 
-def _check(labels: Sequence[str], series: Sequence[Series]) -> None:
+def _check(labels: Sequence[str], series: Sequence[Series], ticks: Sequence[str] | None) -> None:
+    if ticks is not None and len(ticks) != len(labels):
+        raise ValueError(f"{len(ticks)} ticks for {len(labels)} labels")
     for one in series:
         if len(one.values) != len(labels):
             raise ValueError(f"series {one.name!r} has {len(one.values)} values for {len(labels)} labels")

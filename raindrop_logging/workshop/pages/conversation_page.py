@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from raindrop_logging.workshop.pages import event_page
 from raindrop_logging.workshop.pages.filter_bar import ListPart
-from raindrop_logging.workshop.pages.text import conversation_address
+from raindrop_logging.workshop.pages.text import conversation_address, filtered
 from raindrop_logging.workshop.refusals import QuestionError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class ConversationPages:
         return self._frame.page(
             "conversation.html",
             conversation=conversation,
+            models=[filtered("model", model) for model in conversation.models],
             turns=list(filter(None, (self._turn(summary.event.event_id) for summary in turns.items))),
             first=path if cursor else None,
             later=f"{path}?cursor={quote(turns.next_cursor)}" if turns.next_cursor else None,
@@ -72,4 +73,4 @@ class ConversationPages:
 
     def _turn(self, event_id: str) -> dict[str, Any] | None:
         story = self._store.event(event_id)
-        return None if story is None else event_page.told(story)
+        return None if story is None else {**event_page.told(story), "found": self._store.signals.of_event(event_id)}

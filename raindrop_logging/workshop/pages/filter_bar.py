@@ -43,7 +43,7 @@ TEXTS: Final = (
     Field("tool", "Tool", "search_docs"),
     Field("signal", "Signal", "thumbs_down"),
     Field("project_id", "Project", "shop"),
-    Field("since", "Since", "24h, 7d, 2026-05-07"),
+    Field("since", "Since", "24h, 2026-05-07"),
     Field("until", "Until", "1h, 2026-05-08"),
 )
 """In the order of the form; the property's field follows."""

@@ -5,7 +5,7 @@ In: GET requests with `range`.  Out: HTML.  Touches: the store.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,27 +34,33 @@ SECONDS: Final = 1.0
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A stretch of time up to now: its name in the address, which is also its `since`; its buckets, and their label."""
+    """A stretch of time up to now: its name in the address, which is also its `since`, and its buckets.
+
+    `form` is how a bucket is told, `tick` what stands below those that begin whole multiples of `apart` after 1970.
+    """
 
     name: str
     label: str
     by: Step
     form: str
+    tick: str
+    apart: timedelta
 
 
 RANGES: Final = (
-    Range("24h", "24 hours", "hour", "%H:00"),
-    Range("7d", "7 days", "hour", "%a %d %H:00"),
-    Range("30d", "30 days", "day", "%b %d"),
+    Range("24h", "24 hours", "hour", "%b %d %H:00", "%H:00", timedelta(hours=4)),
+    Range("7d", "7 days", "hour", "%a %d %H:00", "%a %d", timedelta(days=1)),
+    Range("30d", "30 days", "day", "%b %d", "%b %d", timedelta(days=5)),
 )
 
 
 class HomePage:
-    """`/`."""
+    """`/`. `seconds` is what each question over time may take."""
 
-    def __init__(self, store: Store, frame: Frame) -> None:
+    def __init__(self, store: Store, frame: Frame, seconds: float = SECONDS) -> None:
         self._store = store
         self._frame = frame
+        self._seconds = seconds
 
     def routes(self) -> list[Route]:
         """GET only."""
@@ -75,13 +81,14 @@ class HomePage:
             "home.html",
             ranges=[{"range": known, "address": _address(known), "chosen": known == chosen} for known in RANGES],
             chosen=chosen,
+            shorter=chosen != RANGES[0],
             newest=newest[0].event if newest else None,
             **(self._figures(chosen, where) if newest else {}),
         )
 
     def _figures(self, chosen: Range, where: EventFilter) -> dict[str, Any]:
         """Tiles, charts, failures and failing tools of a stretch of time."""
-        ask = partial(self._store.timeseries, where, seconds=SECONDS)
+        ask = partial(self._store.timeseries, where, seconds=self._seconds)
         failures = ask(by=chosen.by, measure="failures")
         users = ask(by=chosen.by, measure="users")
         everyone = ask(by="all", measure="users")
@@ -94,6 +101,11 @@ class HomePage:
             "charts": _charts(chosen, failures, users, signals),
             "others": signals.others,
             "partial": any(line.partial for line in (failures, users, everyone, signalled, signals)),
+            "uncounted": {
+                name
+                for name, line in (("volume", failures), ("failing", failures), ("users", users), ("signals", signals))
+                if line.partial
+            },
             "failures": [
                 event_list_page.row(summary)
                 for summary in self._store.events(FAILURES, where=msgspec.structs.replace(where, error=True)).summaries
@@ -110,7 +122,7 @@ def _address(known: Range) -> str:
 def _tiles(
     failures: Timeline, users: Timeline, signalled: Timeline, since: tuple[str, str]
 ) -> list[dict[str, str | int | float | None]]:
-    """The sums of the stretch, each with the list that shows what was counted."""
+    """The sums of the stretch, each with the list that shows what was counted; of signals, which there are."""
     events, failed = _sum(failures, "of"), _sum(failures, "counts")
     judged = _sum(signalled, "counts")
     return [
@@ -126,7 +138,7 @@ def _tiles(
             "label": "With a signal",
             "value": judged,
             "rate": _share(judged, events),
-            "address": written("/events", (since,)),
+            "address": "/signals",
         },
     ]
 
@@ -142,18 +154,28 @@ def _share(part: int | None, whole: int | None) -> float | None:
 
 def _charts(chosen: Range, failures: Timeline, users: Timeline, signals: Timeline) -> list[charts.Drawn]:
     """Volume, users, failure rate and signal rates; a chart whose question ran out of time is empty."""
+    labels, ticks = partial(_labels, chosen), partial(_ticks, chosen)
+    volume = [*map(_fine, failures.lines), *_counts(failures, "failed")]
+    failing, given = _rates(failures, "failed"), _rates(signals, "(none)")
     return [
-        charts.bars(
-            "volume", "Events", _labels(chosen, failures), [*map(_fine, failures.lines), *_counts(failures, "failed")]
-        ),
-        charts.bars("users", "Users", _labels(chosen, users), _counts(users, "users")),
-        charts.lines("failing", "Failure rate", _labels(chosen, failures), _rates(failures, "failed"), "%"),
-        charts.lines("signals", "Signal rates", _labels(chosen, signals), _rates(signals, "(none)"), "%"),
+        charts.bars("volume", "Events", labels(failures), volume, ticks=ticks(failures)),
+        charts.bars("users", "Users", labels(users), _counts(users, "users"), ticks=ticks(users)),
+        charts.lines("failing", "Failure rate", labels(failures), failing, "%", ticks=ticks(failures)),
+        charts.lines("signals", "Signal rates", labels(signals), given, "%", ticks=ticks(signals)),
     ]
 
 
 def _labels(chosen: Range, timeline: Timeline) -> list[str]:
-    return [datetime.fromisoformat(start).strftime(chosen.form) for start in timeline.starts]
+    return [start.strftime(chosen.form) for start in _starts(timeline)]
+
+
+def _ticks(chosen: Range, timeline: Timeline) -> list[str]:
+    apart = chosen.apart.total_seconds()
+    return ["" if start.timestamp() % apart else start.strftime(chosen.tick) for start in _starts(timeline)]
+
+
+def _starts(timeline: Timeline) -> list[datetime]:
+    return [datetime.fromisoformat(start) for start in timeline.starts]
 
 
 def _counts(timeline: Timeline, name: str) -> list[charts.Series]:

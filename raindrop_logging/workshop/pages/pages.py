@@ -24,6 +24,8 @@ from raindrop_logging.workshop.pages.traces_page import TracePages
 from raindrop_logging.workshop.pages.users_page import UserPages
 
 if TYPE_CHECKING:
+    from starlette.responses import Response
+
     from raindrop_logging.workshop.store import Store
 
 
@@ -32,6 +34,7 @@ class Pages:
 
     def __init__(self, store: Store, version: str) -> None:
         frame = Frame(version)
+        self._frame = frame
         self._parts = (
             HomePage(store, frame),
             EventListPage(store, frame),
@@ -49,3 +52,7 @@ class Pages:
         """All of them, GET only."""
         found: list[BaseRoute] = [route for part in self._parts for route in part.routes()]
         return [*found, Mount("/static", StaticFiles(directory=HERE / "static"))]
+
+    def missing(self, path: str) -> Response:
+        """What is said where no page is."""
+        return self._frame.missing(f"There is no page {path[:64]!r}.")

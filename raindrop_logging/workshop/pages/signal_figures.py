@@ -16,7 +16,6 @@ from raindrop_logging.workshop.pages.event_list_page import with_query
 from raindrop_logging.workshop.pages.text import percent
 
 if TYPE_CHECKING:
-    from raindrop_logging.workshop.answers import Line
     from raindrop_logging.workshop.signals.store import Rate
 
 DAYS: Final = 30
@@ -57,15 +56,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None
 
 
-def spark(line: Line | None, starts: Sequence[str], of: Sequence[int]) -> Spark:
+def spark(counts: Sequence[int], starts: Sequence[str], of: Sequence[int]) -> Spark:
     """The days of one signal.
 
     Args:
-        line: its hits for each day; None when it has none.
+        counts: its hits for each day.
         starts: when each day begins.
         of: how many events each day has.
     """
-    counts = line.counts if line else (0,) * len(starts)
     shares = [count / whole if whole else None for count, whole in zip(counts, of, strict=True)]
     most = max((share for share in shares if share), default=1.0)
     ticks = []

@@ -45,8 +45,8 @@ def number(value: float | None) -> str:
 
 
 def moment(time: str | None) -> str:
-    """A time without its fraction, in UTC: ``2026-05-07 19:00:00``; scripts say it in the reader's zone."""
-    return (time or "")[:19].replace("T", " ")
+    """A time without its fraction, ``2026-05-07 19:00:00 UTC``; scripts say it in the reader's zone."""
+    return f"{time[:19].replace('T', ' ')} UTC" if time else ""
 
 
 def address(event_id: str) -> str:

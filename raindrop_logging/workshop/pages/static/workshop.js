@@ -66,11 +66,21 @@ function listen() {
   });
 }
 
-function showEndpoint() {
-  const endpoint = document.querySelector("[data-endpoint]");
-  if (endpoint) endpoint.textContent = location.origin + "/v1/";
+// On a narrow screen the navigation is wider than its place.
+function showWhereWeAre() {
+  const pages = document.querySelector(".pages");
+  const here = pages.querySelector("[aria-current]")?.getBoundingClientRect();
+  const room = pages.getBoundingClientRect();
+  if (here) pages.scrollLeft += (here.left + here.right - room.left - room.right) / 2;
 }
 
+function showEndpoint() {
+  for (const place of document.querySelectorAll("[data-endpoint]")) {
+    place.textContent = place.textContent.replace("http://localhost:5899", location.origin);
+  }
+}
+
+showWhereWeAre();
 startSwitches();
 startKeys();
 startFacets();
