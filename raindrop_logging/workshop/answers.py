@@ -23,8 +23,9 @@ Measure = Literal["events", "users", "conversations", "pending", "failures", "si
 """What is counted: events; distinct users; distinct conversations; events still pending; events of which some span
 failed; events that were given a signal."""
 
-SPLITS: Final = ("event", "model", "project_id", "user_id", "signal", "tool")
-"""What lines can be split by, besides `property.KEY`."""
+SPLITS: Final = ("event", "model", "project_id", "user_id", "signal", "signal_id", "tool")
+"""What lines can be split by, besides `property.KEY`. Two signals may have one name: `signal` draws them as one line,
+`signal_id` as two."""
 
 _Item = TypeVar("_Item")
 

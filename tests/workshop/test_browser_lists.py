@@ -59,7 +59,7 @@ def test_home_fills_while_it_is_open(workshop: Running, client: httpx.Client, br
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_the_command_of_an_empty_page_works(workshop: Running, browser: Chromium) -> None:
     """Each way to begin names the Workshop that the page came from, and the command sends the first event to it."""
-    _open(browser, workshop, "/events")
+    open_live(browser, workshop, "/events")
     ways = browser.ask("[...document.querySelectorAll('[data-endpoint]')].map((way) => way.textContent)")
     assert all(f"{workshop.url}/v1/" in way for way in ways)
     subprocess.run(["sh", "-c", ways[-1]], check=True, timeout=60)

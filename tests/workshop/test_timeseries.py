@@ -15,8 +15,10 @@ from raindrop_logging.workshop import Store, open_store
 from raindrop_logging.workshop.buckets import MAX_BUCKETS, between
 from raindrop_logging.workshop.event_filter import EventFilter
 from raindrop_logging.workshop.records import Batch, Event
+from raindrop_logging.workshop.signals.rules import Definition, Draft
 from raindrop_logging.workshop.times import from_datetime
 from tests.workshop.many_events import COUNT, EVENTS, at, batch, passes, signals, tools
+from tests.workshop.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +95,19 @@ def test_signals_by_name_as_a_share_of_all_events(many: Store) -> None:
     assert (one.counts, one.of) == ((seldom,), (COUNT,))
     [line] = [*many.timeseries(END, by="all", measure="signals", split="signal", signal="seldom").lines][:1]
     assert (line.name, line.counts) == ("seldom", (seldom,))
+
+
+def test_signals_of_one_name_are_lines_of_their_own_by_id(many: Store) -> None:
+    """Split by id, what an SDK sent and what a rule of the same name found stay apart."""
+    signal_id = many.signals.create(Draft(name="often", definition=Definition(on="tool_error"))).result()
+    try:
+        settle(many)
+        timeline = many.timeseries(END, by="all", measure="signals", split="signal_id")
+        often, failed = (sum(name in signals(number) for number in range(COUNT)) for name in ("often", "tool_error"))
+        counted = {line.name: line.counts for line in timeline.lines}
+        assert (counted["instrumented:often"], counted[signal_id]) == ((often,), (failed,))
+    finally:
+        many.signals.delete(signal_id).result()
 
 
 def test_failures_by_tool(many: Store) -> None:

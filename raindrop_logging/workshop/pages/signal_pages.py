@@ -6,7 +6,6 @@ What changes something goes through `/api/signals`, which takes JSON only.
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -25,7 +24,7 @@ from raindrop_logging.workshop.signals import excerpts as signal_excerpts
 from raindrop_logging.workshop.signals.rules import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -88,41 +87,24 @@ class SignalPages:
         signals = self._signals.all()
         sparks = self._sparks(signals)
         groups = [
-            (title, [(info, sparks.get(info.signal_id)) for info in signals if info.origin == origin])
+            (title, [(info, (sparks or {}).get(info.signal_id)) for info in signals if info.origin == origin])
             for origin, title in GROUPS
         ]
-        return self._frame.page("signals.html", groups=groups, days=DAYS, in_time=len(sparks) == len(signals))
+        return self._frame.page("signals.html", groups=groups, days=DAYS, in_time=sparks is not None)
 
-    def _sparks(self, signals: Sequence[SignalInfo]) -> dict[str, Spark]:
-        """By signal id; without those for which the time was up."""
+    def _sparks(self, signals: Iterable[SignalInfo]) -> dict[str, Spark] | None:
+        """By signal id; None when the time was up."""
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         where = EventFilter(since=times.from_datetime(today - timedelta(days=DAYS - 1)))
         every = self._store.timeseries(where)
-        given = self._store.timeseries(where, measure="signals", split="signal", top=LINES)
-        if every.partial or given.partial or not every.lines:
-            return {}
-        days, of = every.starts, every.lines[0].counts
-        sparks = {}
-        counts: Sequence[int] | None
-        by_name = {line.name: line.counts for line in given.lines}
-        named = Counter(info.name for info in signals)
-        for info in signals:
-            if named[info.name] == 1:
-                counts = by_name.get(info.name, (0,) * len(days))
-            else:
-                counts = self._own(info.signal_id, days)
-            if counts is not None:
-                sparks[info.signal_id] = signal_figures.spark(counts, days, of)
-        return sparks
-
-    def _own(self, signal_id: str, days: Sequence[str]) -> list[int] | None:
-        """The hits by day of one whose name is also another's; None when counting took too long."""
-        try:
-            rates = self._signals.rates(signal_id, "day", since=days[0], top=len(days))
-        except TimeoutError:
+        given = self._store.timeseries(where, measure="signals", split="signal_id", top=LINES)
+        if every.partial or given.partial:
             return None
-        hits = {rate.value: rate.hits for rate in rates}
-        return [hits.get(day[:10], 0) for day in days]
+        days = every.starts
+        none = (0,) * len(days)
+        of = every.lines[0].counts if every.lines else none
+        counted = {line.name: line.counts for line in given.lines}
+        return {info.signal_id: signal_figures.spark(counted.get(info.signal_id, none), days, of) for info in signals}
 
     def _one_page(self, signal_id: str, by: str | None, cursor: str | None) -> Response:
         info = self._signals.get(signal_id)

@@ -53,8 +53,10 @@ _MARKED: Final[dict[tuple[Measure, bool], str]] = {
     ("signals", True): "SELECT DISTINCT event_id FROM signals WHERE name = :signal_name",
 }
 
+_OF_SIGNALS: Final = "CROSS JOIN event_signals AS x ON x.event_id = e.event_id"
 _OTHERS: Final = {
-    "signal": "CROSS JOIN event_signals AS x ON x.event_id = e.event_id",
+    "signal": _OF_SIGNALS,
+    "signal_id": _OF_SIGNALS,
     "tool": "CROSS JOIN spans AS x ON x.event_id = e.event_id AND x.kind = 'tool'",
 }
 _SIGNALS_FIRST: Final = "event_signals AS x CROSS JOIN events AS e ON e.event_id = x.event_id"
@@ -173,14 +175,15 @@ def _scanned(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: li
     """One look at each event that passes: bucket by bucket, which spares sorting, or all at once where they are few."""
     whole = [(_BUCKETS[asked.by], scale[0], scale[-1])]
     # The view of signals would be put together again for each bucket: so its rows are looked through once.
-    by_signal = asked.split == "signal" and not chosen.head
+    of_signals = _OTHERS.get(asked.split or "") == _OF_SIGNALS
+    by_signal = of_signals and not chosen.head
     at_once = bool(chosen.head) or by_signal
     stretches = whole if at_once else [(":low", low, high) for low, high in pairwise(scale)]
     source = _SIGNALS_FIRST if by_signal else f"{chosen.source} {_OTHERS.get(asked.split or '', '')}"
     each = asked.split in _OTHERS
     distinct = "DISTINCT " if each or asked.measure in _DISTINCT else ""
     measured = _MEASURES[asked.measure].format(" AND s.name = :signal_name" if asked.signal else "")
-    if asked.split == "signal" and asked.measure == "signals" and asked.signal:
+    if of_signals and asked.measure == "signals" and asked.signal:
         measured = "CASE WHEN x.name = :signal_name THEN e.rid END"
     # A bucket is one group: to say so would make SQLite sort it.
     grouping = "GROUP BY 1, 2" if at_once else "GROUP BY 2" if asked.split else ""
@@ -210,6 +213,8 @@ def _wholes(db: sqlite3.Connection, chosen: Selection, asked: _Asked, scale: lis
 
 def _name(split: str | None) -> str:
     """The expression for a line's name."""
+    if split == "signal_id":
+        return "x.signal_id"
     if split in _OTHERS:
         return "x.name"
     if split in COLUMNS:
