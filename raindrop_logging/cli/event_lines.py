@@ -55,6 +55,7 @@ def _facts(event: dict[str, Any]) -> list[tuple[str, str]]:
         ("error" if bad else "good", _count(signals, "signal")),
         ("", str(event.get("user_id") or "")),
         ("", str(event.get("model") or "")),
+        ("", ", ".join(map(str, event.get("tools") or ()))),
         ("time", _count(spans, "span")),
         ("time", str(event.get("event_id") or "")),
     ]

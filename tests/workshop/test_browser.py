@@ -8,7 +8,7 @@ import pytest
 
 from tests.workshop.chromium import EXECUTABLE, LIVE, Chromium, open_live
 from tests.workshop.test_pages import EVIL, fill_with_evil
-from tests.workshop.wire_bodies import ai_event, launch, of_event, otlp, otlp_span, subagent_span
+from tests.workshop.wire_bodies import START, ai_event, launch, of_event, otlp, otlp_span, subagent_span
 
 if TYPE_CHECKING:
     import httpx
@@ -38,6 +38,23 @@ def test_live_event_opens(workshop: Running, client: httpx.Client, browser: Chro
     client.post("/v1/events/track", json=ai_event("old", timestamp="2020-01-01T00:00:00Z"))
     browser.wait(f"{LINES}.length === 2")
     assert browser.ask(f"{LINES}.map((line) => line.dataset.id)") == ["e/1", "old"]
+
+
+@pytest.mark.parametrize("seconds", ["0.0004", "0.25", "1.5", "119.75"])
+def test_live_row_is_the_row_of_the_next_page(
+    workshop: Running, client: httpx.Client, browser: Chromium, seconds: str
+) -> None:
+    """What a script makes of an event that arrives reads as what the server makes of it: tools and time included."""
+    open_live(browser, workshop, "/events")
+    client.post(
+        "/v1/events/track", json=ai_event("a", ai_data={"model": "m1", "input": "question", "output": "answer"})
+    )
+    ended = str(START + round(float(seconds) * 10**9))
+    client.post("/v1/traces", json=otlp(otlp_span(of_event("a"), name="refund", endTimeUnixNano=ended)))
+    browser.wait(f"{LINES}.length === 1 && {LINES}[0].innerText.includes('refund')")
+    live = browser.ask(f"{LINES}[0].innerText")
+    browser.open(f"{workshop.url}/events")
+    assert browser.ask(f"{LINES}[0].innerText") == live
 
 
 def test_event_page_follows_its_event(workshop: Running, client: httpx.Client, browser: Chromium) -> None:

@@ -136,8 +136,9 @@ def test_what_went_wrong_comes_before_what_is_long() -> None:
 
 def test_colours_are_ours_alone() -> None:
     """In colour the text is the same, with colours of the command's own around it."""
-    event = {"event": "chat", "error_count": 2, "timestamp": "2026-05-07T19:00:00Z", "user_id": "u"}
+    event = {"event": "chat", "error_count": 2, "user_id": "u", "tools": ["pay", "search"]}
     painted, plain = lines_of(event, 80, colour=True)[0], lines_of(event, 80, colour=False)[0]
     assert "2 errors" in plain
+    assert "pay, search" in plain
     assert "\x1b[31m2 errors\x1b[0m" in painted
     assert "\x1b" not in plain

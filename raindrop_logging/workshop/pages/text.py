@@ -36,7 +36,7 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * THOUSAND:.0f} ms" if seconds >= 1 / THOUSAND else "<1 ms"
     if seconds < MINUTE:
         return f"{seconds:.1f} s"
-    return f"{seconds // MINUTE:.0f} min {seconds % MINUTE:.0f} s"
+    return f"{seconds // MINUTE:.0f} min {int(seconds % MINUTE)} s"
 
 
 def number(value: float | None) -> str:

@@ -6,6 +6,8 @@ import { tellTime } from "./times.js";
 const MOST_ROWS = 500;
 const session = () => sessionStorage;
 const byId = (rows, id) => [...rows.children].find((row) => row.dataset.id === id);
+const duration = (seconds) => seconds < 0.001 ? "<1 ms" : seconds < 1 ? Math.round(seconds * 1000) + " ms"
+  : seconds < 60 ? seconds.toFixed(1) + " s" : Math.floor(seconds / 60) + " min " + Math.floor(seconds % 60) + " s";
 const address = (id) => "/events/" + encodeURIComponent(id);
 
 function fillRow(row, event) {
@@ -23,6 +25,8 @@ function fillRow(row, event) {
     place.hidden = !count;
     place.querySelector("b").textContent = count;
   }
+  row.querySelector("[data-tools]").textContent = event.tools.join(", ");
+  row.querySelector("[data-seconds]").textContent = event.seconds === null ? "" : duration(event.seconds);
   const time = row.querySelector("time");
   time.dateTime = event.timestamp;
   tellTime(time);
