@@ -138,11 +138,15 @@ def connect(location: Path | str) -> sqlite3.Connection:
     db = sqlite3.connect(
         location, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
     )
-    db.row_factory = sqlite3.Row
-    db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    db.execute("PRAGMA temp_store = MEMORY")
-    db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
-    add_functions(db)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute(f"PRAGMA mmap_size = {MAPPED_BYTES}")
+        add_functions(db)
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
