@@ -46,6 +46,16 @@ def test_long_texts_are_compared_by_line_and_then_as_a_whole() -> None:
     assert [part.change for part in difference("a\n" * 9 * MAX_PIECES, "b")] == ["removed", "added"]
 
 
+def test_a_text_that_was_written_anew_is_not_cut_up() -> None:
+    """Where little more than small words stayed, all of the old text is taken away and all of the new one put in."""
+    before = "I cannot help with that, since the order is not mine to change."
+    after = "# Plan\n\n1. Take the parcel back, with the label.\n2. Refund it."
+    assert difference(before, after) == (
+        EditPart(change="removed", text=before),
+        EditPart(change="added", text=after),
+    )
+
+
 def test_what_is_no_text_is_no_comment_and_no_edit() -> None:
     """A signal's properties may hold anything."""
     odd = Signal(event_id="e", name="s", properties={"comment": {"a": 1}, "after": None})

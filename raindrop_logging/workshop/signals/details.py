@@ -23,6 +23,10 @@ MAX_PIECES: Final = 1_500
 CONTEXT: Final = 60
 """Characters that are left of a long unchanged stretch, on either side."""
 
+ALIKE: Final = 0.25
+"""The least share of the longer text's words, in characters, that must have stayed: else a text was written anew, and
+the few small words that both have would only cut it up."""
+
 _WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
 _CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -50,12 +54,16 @@ def edited(signal: Signal, before: str | None) -> tuple[EditPart, ...]:
 
 
 def difference(before: str, after: str) -> tuple[EditPart, ...]:
-    """Word by word; long texts line by line, and very long ones as a whole."""
+    """Word by word; long texts line by line; very long ones, and those that have little in common, as a whole."""
     for pieces_of in (_words, _lines):
         old, new = pieces_of(before), pieces_of(after)
         if len(old) + len(new) <= 2 * MAX_PIECES:
-            return tuple(_parts(old, new))
-    return tuple(_parts([before], [after]))
+            parts = tuple(_parts(old, new))
+            stayed = sum(_weight(part.text) for part in parts if part.change == "same")
+            if stayed >= ALIKE * max(_weight(before), _weight(after)):
+                return parts
+            break
+    return tuple(_parts([before] if before else [], [after] if after else []))
 
 
 def shortened(parts: tuple[EditPart, ...]) -> tuple[EditPart, ...]:
@@ -82,6 +90,11 @@ def _parts(old: Sequence[str], new: Sequence[str]) -> Iterator[EditPart]:
             yield EditPart(change="removed", text="".join(old[begin:end]))
         if new_end > new_begin:
             yield EditPart(change="added", text="".join(new[new_begin:new_end]))
+
+
+def _weight(text: str) -> int:
+    """Characters of its words."""
+    return sum(map(str.isalnum, text))
 
 
 def _words(text: str) -> list[str]:
