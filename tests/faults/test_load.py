@@ -99,7 +99,7 @@ each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 )
 def test_ten_thousand_interactions_in_a_row(recorder: Recorder, tmp_path: Path, durability: str) -> None:
     """Each that begins and finishes at once is one event, and arrives."""
-    stats = _run(INTERACTIONS, recorder, tmp_path, durability)
+    stats = _run(INTERACTIONS, recorder, tmp_path, durability, when_full="block", block_timeout=60.0)
     assert stats["dropped"] == {}
     arrived = items(recorder, "events/track", "events/track_partial")
     answers = {item["event_id"]: item["ai_data"]["output"] for item in arrived if not item.get("is_pending")}

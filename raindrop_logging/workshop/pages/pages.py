@@ -24,6 +24,8 @@ from raindrop_logging.workshop.pages.traces_page import TracePages
 from raindrop_logging.workshop.pages.users_page import UserPages
 
 if TYPE_CHECKING:
+    import os
+
     from starlette.responses import Response
 
     from raindrop_logging.workshop.store import Store
@@ -51,8 +53,15 @@ class Pages:
     def routes(self) -> list[BaseRoute]:
         """All of them, GET only."""
         found: list[BaseRoute] = [route for part in self._parts for route in part.routes()]
-        return [*found, Mount("/static", StaticFiles(directory=HERE / "static"))]
+        return [*found, Mount("/static", _Static(directory=HERE / "static"))]
 
     def missing(self, path: str) -> Response:
         """What is said where no page is."""
         return self._frame.missing(f"There is no page {path[:64]!r}.")
+
+
+class _Static(StaticFiles):
+    """Before 1.0 Starlette fails at a path that no file can have."""
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        return ("", None) if "\0" in path else super().lookup_path(path)
