@@ -136,7 +136,7 @@ def encodes() -> Ratio:
 
 
 class Delivered(NamedTuple):
-    """One party's delivery: seconds from the first call to the last arrival, CPU seconds, what arrived, what was lost."""
+    """One party's delivery: seconds from the first call to the last arrival, CPU seconds, what arrived and what did not."""
 
     seconds: float
     cpu: float
