@@ -136,7 +136,7 @@ def encodes() -> Ratio:
 
 
 class Delivered(NamedTuple):
-    """One party's delivery: seconds from the first call to the last arrival, CPU seconds, what arrived and what did not."""
+    """One party's delivery: seconds from first call to last arrival, CPU seconds, what arrived and how many did not."""
 
     seconds: float
     cpu: float
