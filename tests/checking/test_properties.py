@@ -225,6 +225,8 @@ def _fails(tree: dict[str, Any]) -> bool:
 @given(_CONFIGURATIONS)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example({"version": 1, "formatters": {"a": {"format": "{message}", "()": "logging.Formatter"}}})
+@example({"version": 1, "formatters": {"a": {"format": 7, "validate": False}}})
+@example({"version": 1, "formatters": {"a": {"format": "{a", "style": "{", "validate": False}}})
 def test_what_dictconfig_refuses_is_found(tree: dict[str, Any]) -> None:
     """A configuration that the running Python refuses is never called clean."""
     found = check_document(Document("x.json", tree, "", {}), HERE)
