@@ -17,10 +17,12 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import currentframe
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Final
 
+from raindrop_logging._pipeline.bounded_queue import OWN_THREADS
 from raindrop_logging._pipeline.registry import LONGEST_WAIT, end, flush, pipelines, shutdown
 from raindrop_logging._pipeline.stats import FlushResult
 from raindrop_logging.errors import RaindropLoggingError
@@ -59,7 +61,7 @@ class _Answer:
         self._previous = previous
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        spawn = _spawn_of_hub()
+        spawn = _spawn_of_gevent()
         if spawn is not None:
             spawn(self, signum, frame)
             return
@@ -126,13 +128,22 @@ def install_signal_handlers(*signals: signal.Signals) -> None:
             raise RaindropLoggingError(f"{signum.name} cannot be handled here: {error}") from error
 
 
-def _spawn_of_hub() -> Callable[..., object] | None:
-    """How to start a greenlet, where this is the one in which gevent's loop runs: nothing may wait there."""
+def _spawn_of_gevent() -> Callable[..., object] | None:
+    """How to start a greenlet, where the signal found one in which nothing may wait: gevent's own, in which its loop
+    runs, or one of ours, since the drain would wait for it as it waits for the drain."""
     gevent: Any = sys.modules.get("gevent")
-    if gevent is None or not isinstance(gevent.getcurrent(), gevent.hub.Hub):
+    if gevent is None or not (isinstance(gevent.getcurrent(), gevent.hub.Hub) or _is_of_ours(currentframe())):
         return None
     spawn: Callable[..., object] = gevent.spawn
     return spawn
+
+
+def _is_of_ours(frame: FrameType | None) -> bool:
+    """Whether it runs in a thread of ours; `threading.current_thread` would say so as well, but may take a lock."""
+    while frame is not None and frame.f_code is not threading.Thread.run.__code__:
+        frame = frame.f_back
+    thread = None if frame is None else frame.f_locals.get("self")
+    return isinstance(thread, threading.Thread) and thread.name.startswith(OWN_THREADS)
 
 
 def _drain(drain: Callable[[], FlushResult]) -> None:

@@ -30,7 +30,7 @@ _ROOM_CHECK_SECONDS = 0.005
 _PRECIOUS = frozenset({"signal", "finish"})
 """Types that outlive chatter in a full queue, as records with an exception do: without them the rest says little."""
 
-_OWN_THREADS = "raindrop-"
+OWN_THREADS = "raindrop-"
 """Threads of ours are named so; none of them ever waits for room that only they can make."""
 
 
@@ -197,7 +197,7 @@ class BoundedQueue:
     def _block(self, _is_precious: bool) -> bool:
         """Wait for room, but never where nobody could make any, or where a signal holds up what would."""
         self.ring()
-        if threading.current_thread().name.startswith(_OWN_THREADS) or _is_in_signal_handler():
+        if threading.current_thread().name.startswith(OWN_THREADS) or _is_in_signal_handler():
             return not self.is_full
         deadline = time.monotonic() + self.bounds.block_timeout
         while self.is_full:

@@ -63,3 +63,39 @@ print("ready", flush=True)
         process.says("ready")
         assert process.stops() == -15, process.output.read_text()
     assert events(recorder) == ["e"], process.output.read_text()
+
+
+OWN = {"listener": 'redact="__main__:killed"', "sender": "transport=Killed()"}
+
+
+@pytest.mark.parametrize("thread", OWN)
+def test_a_signal_that_finds_a_greenlet_of_ours_at_work_does_not_make_it_wait_for_itself(
+    recorder: Recorder, tmp_path: Path, thread: str
+) -> None:
+    """The listener, or a sender in the middle of a request, goes on with what the drain waits for."""
+    body = f"""
+import httpx, threading
+
+def killed(text):
+    if not asked:
+        asked.append(threading.current_thread().name)
+        print("found", asked, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return text
+
+class Killed(httpx.HTTPTransport):
+    def handle_request(self, request):
+        killed("")
+        return super().handle_request(request)
+
+asked = []
+log.addHandler(raindrop_logging.RaindropHandler(upload_interval=0.1, {OWN[thread]}))
+log.propagate = False
+raindrop_logging.install_signal_handlers()
+say("e")
+gevent.sleep(60)
+"""
+    with deployed(recorder, tmp_path, "-c", PATCHED + body) as process:
+        assert process.ends() == -15, process.output.read_text()
+    assert f"found ['raindrop-{thread}" in process.output.read_text()
+    assert events(recorder) == ["e"], process.output.read_text()
