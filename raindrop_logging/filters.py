@@ -52,6 +52,6 @@ def _capture(record: logging.LogRecord, block: Any) -> None:
     if any(type(part) is bytes for part in seen):
         return
     bits, *takers = seen
-    captured = snapshot_bytes(capture(record, block, current_scope(), bits))
+    captured = snapshot_bytes(capture(record.__dict__, block, current_scope(), bits))
     record.__dict__.setdefault(BLOCK_KEY, block)  # of structlog's event, of which the queue's handler makes a text
     record.__dict__[STAMP_KEY] = (bits, captured, {number: [] for number in takers})

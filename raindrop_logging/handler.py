@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeGuard, Unpack
 
+from msgspec.structs import replace
+
 from raindrop_logging import identifiers
 from raindrop_logging._pipeline import registry, wrapped
 from raindrop_logging._pipeline.capture import capture
@@ -109,10 +111,11 @@ class RaindropHandler(logging.Handler):
         super().__init__(level)  # last: logging remembers every handler that got this far, even a refused one
         self._warned = False
 
-    def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901, PLR0915 -- every call less is a faster log call
+    def handle(self, record: logging.LogRecord) -> bool:  # noqa: C901, PLR0912, PLR0915 -- each call less is a faster one
         """Capture the record if it holds a block, passes the handler's filters and was not captured before.
 
-        No lock is taken, and what may fail comes before the record is counted.
+        No lock is taken. The record is counted first, since that gives it its number; what cannot be captured is
+        withdrawn.
         """
         fields = record.__dict__
         block = fields.get(BLOCK_KEY)
@@ -127,27 +130,30 @@ class RaindropHandler(logging.Handler):
             record, block = passed
             fields = record.__dict__
         pipeline = self._pipeline
+        number = None
         try:
             if (pipeline.pid != _getpid() or fields["name"] not in _HEARD) and not self._may_take(record):
                 return False
-            stamp = fields.get(STAMP_KEY)
-            if stamp is None:
-                stamp = (_mint(128), pipeline.number)
+            if STAMP_KEY not in fields:
                 if pipeline.silence is not None:
-                    return self._unheard(fields, stamp, pipeline)
-                snapshot = capture(record, block, None if _here() is _NOWHERE else current_scope(), stamp[0])
+                    return self._unheard(fields, (_mint(128), pipeline.number), pipeline)
+                number = pipeline.accepted()
+                snapshot = capture(fields, block, None if _here() is _NOWHERE else current_scope(), number)
+                fields[STAMP_KEY] = number, pipeline.number
             else:
-                again = self._again(record, block, stamp, pipeline)
+                again = self._again(record, block, fields[STAMP_KEY], pipeline)
                 if again is None:
                     return True
-                stamp, snapshot = again
+                number, fields[STAMP_KEY], snapshot = again
             if pipeline.breadcrumbs is not None and snapshot.word == "finish":
                 snapshot = pipeline.breadcrumbs.taken_along(snapshot, block)
-        except Exception:  # noqa: BLE001 -- a log call never raises because of this package
-            return self._handle_mended(record)
-        pipeline.accepted()
+        except BaseException as error:
+            if number is not None:
+                pipeline.withdrawn()
+            if not isinstance(error, Exception):
+                raise
+            return self._handle_mended(record)  # a log call never raises because of this package
         try:
-            fields[STAMP_KEY] = stamp
             pipeline.put(snapshot)
         except Exception:  # noqa: BLE001 -- the caller's stack ends there; the record was counted, so this is its end
             pipeline.ledger.uncaptured.one()
@@ -186,8 +192,8 @@ class RaindropHandler(logging.Handler):
 
     def _again(
         self, record: logging.LogRecord, block: Any, stamp: Any, pipeline: Pipeline
-    ) -> tuple[tuple[Any, ...], Snapshot] | None:
-        """The new stamp and the snapshot of a record that has a stamp; None where that is all for it.
+    ) -> tuple[int, tuple[Any, ...], Snapshot] | None:
+        """Number, new stamp and snapshot of a record that has a stamp; None where that is all for it.
 
         What a `CaptureFilter` captured, on the thread that logged, is preferred: the block may have changed since.
         """
@@ -204,8 +210,9 @@ class RaindropHandler(logging.Handler):
             self._unheard(record.__dict__, again, pipeline)
             return None
         if snapshot is None:
-            snapshot = capture(record, block, current_scope(), again[0])
-        return again, snapshot
+            snapshot = capture(record.__dict__, block, current_scope(), again[0])
+        taken = pipeline.accepted()
+        return taken, again, replace(snapshot, number=taken, ident=again[0])
 
     def _handle_mended(self, record: logging.LogRecord) -> bool:
         """Take a record that lacks what logging itself puts into every record."""

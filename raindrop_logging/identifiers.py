@@ -18,6 +18,13 @@ _UUID4_SET = (0x4 << 76) | (0x2 << 62)
 _random = Random()  # noqa: S311 -- ids must be unique, not unguessable
 os.register_at_fork(after_in_child=_random.seed)
 
+ID_STEP = 0x9E37_79B9_7F4A_7C15
+"""Between the ids of one record and the next of a process, which begin with random bits (`mint_bits` of `FIRST_BITS`).
+Of 64 bits and odd, the golden ratio's: so the lower half of an id, by which traces are sampled, takes every value once,
+evenly from the first on, and 128 bits are never too few."""
+
+FIRST_BITS = 127
+
 mint_bits = _random.getrandbits
 """``mint_bits(128)``: random bits in one C call, safe in signal handlers; formatting waits for another thread."""
 

@@ -79,7 +79,7 @@ class LineFields:
         self, record: logging.LogRecord, block: Any, scope: Mapping[str, Any] | None
     ) -> tuple[dict[str, str], dict[str, Any]]:
         """The ids of a record with a block, and what its line says of it beside them."""
-        snapshot = _captured_before(record) or capture(record, block, scope, bits_of(record))
+        snapshot = _captured_before(record) or capture(record.__dict__, block, scope, bits_of(record))
         scope = snapshot.scope
         if self.redactor is not None:
             snapshot = redacted(snapshot, self.redactor)

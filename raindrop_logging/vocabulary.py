@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal, Required, TypedDict, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal, Required, TypedDict, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -84,6 +84,9 @@ class Message(Struct, kw_only=True, gc=False):
 class Block(Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What every record type may say; made of plain values, so no block can be part of a cycle."""
 
+    record_type: ClassVar[RecordType]
+    """What it is, whether or not its ``type`` says so."""
+
     type: RecordType | None = None
 
 
@@ -102,9 +105,13 @@ class _Told(Block, gc=False):
 class Event(_Told, gc=False):
     """A plain product event."""
 
+    record_type: ClassVar[RecordType] = "event"
+
 
 class Begin(_Told, gc=False):
     """Opens an interaction."""
+
+    record_type: ClassVar[RecordType] = "begin"
 
     input: Text | None = None
     model: str | None = None
@@ -114,9 +121,13 @@ class Begin(_Told, gc=False):
 class Update(Begin, gc=False):
     """Changes an open interaction: properties merge, attachments are added."""
 
+    record_type: ClassVar[RecordType] = "update"
+
 
 class Finish(Begin, gc=False):
     """Closes an interaction."""
+
+    record_type: ClassVar[RecordType] = "finish"
 
     output: Text | None = None
 
@@ -124,9 +135,13 @@ class Finish(Begin, gc=False):
 class Ai(Finish, gc=False):
     """A complete AI event: one question, one answer."""
 
+    record_type: ClassVar[RecordType] = "ai"
+
 
 class Signal(Block, gc=False):
     """A judgement on an event: feedback, an edit, a thumb."""
+
+    record_type: ClassVar[RecordType] = "signal"
 
     event_id: EventId | None = None
     name: Name | None = None
@@ -142,12 +157,16 @@ class Signal(Block, gc=False):
 class Identify(Block, gc=False):
     """Traits of a user."""
 
+    record_type: ClassVar[RecordType] = "identify"
+
     user_id: UserId | None = None
     traits: Annotated[dict[Any, Any], Meta(description="Trait name to text, number or truth value.")] | None = None
 
 
 class Span(Block, gc=False):
     """One finished piece of work inside an interaction."""
+
+    record_type: ClassVar[RecordType] = "span"
 
     kind: SpanKind | None = None
     name: Name | None = None

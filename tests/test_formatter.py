@@ -344,7 +344,11 @@ def test_what_was_captured_in_front_of_a_queue_is_said() -> None:
     block = {"type": "ai", "user_id": "u", "event": "e", "input": "q"}
     record = log.makeRecord("shop.agent", 20, "f", 1, "ai", (), None, extra={"raindrop": block})
     with bind(convo_id="its own", event_id="e-1"):
-        record.__dict__["_raindrop_stamp"] = (7, snapshot_bytes(capture(record, block, current_scope(), 7)), {})
+        record.__dict__["_raindrop_stamp"] = (
+            7,
+            snapshot_bytes(capture(record.__dict__, block, current_scope(), 7)),
+            {},
+        )
     block["input"] = "changed since"
     with bind(convo_id="not its own"):
         said = json.loads(lines.handler.format(record))

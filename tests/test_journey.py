@@ -10,7 +10,7 @@ from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.encoder import Encoder
-from raindrop_logging._pipeline.entries import Entry, Item, Request, Snapshot, Told
+from raindrop_logging._pipeline.entries import Entry, Item, Request, Snapshot, Told, block_of
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.router import Router
 from raindrop_logging._pipeline.sender import length_of, pieces_of
@@ -24,17 +24,17 @@ def test_one_log_call_from_the_record_to_the_confirmed_request() -> None:  # noq
     record.created = 1_763_662_207.5
     block = {"event": "chat", "input": "Where is my parcel?", "output": "In Lyon.", "properties": {"lang": "en"}}
 
-    # capture, on the caller's thread: bytes, ids to be, and what was bound
-    snapshot = capture(record, block, {"user_id": "u1", "convo_id": "c9"}, bits=0x5EED)
+    # capture, on the caller's thread: copies, ids to be, and what was bound
+    snapshot = capture(record.__dict__, block, {"user_id": "u1", "convo_id": "c9"}, bits=0x5EED)
     block["properties"]["lang"] = "changed afterwards"  # type: ignore[index]
     assert isinstance(snapshot, Snapshot)
     assert snapshot.word == "ai"
-    assert msgspec.msgpack.decode(snapshot.block)["properties"] == {"lang": "en"}
+    assert block_of(snapshot)["properties"] == {"lang": "en"}
 
     # router, on the listener's thread from here on: a typed block, whole
     entry = Router({"properties": {"region": "eu"}}).route(snapshot)
     assert isinstance(entry, Entry)
-    assert isinstance(entry.block, Ai)
+    assert set(Ai.__struct_fields__) == set(entry.block.__struct_fields__)
     assert (entry.block.user_id, entry.block.convo_id) == ("u1", "c9")
     assert entry.block.properties == {"region": "eu", "lang": "en"}
     assert entry.event_id == "00000000-0000-4000-8000-000000005eed"

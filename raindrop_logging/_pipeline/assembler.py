@@ -367,7 +367,13 @@ def _absorb(total: Finish, change: Any) -> None:
 def _attached(entry: Entry) -> list[tuple[Attachment, str]]:
     """The attachments of one record, with ids made of the record's own, so that a repeated request adds none twice."""
     attachments = entry.block.attachments or ()
-    return [(one, uuid_text(entry.bits ^ number)) for number, one in enumerate(attachments, start=1)]
+    return [
+        (one, uuid_text(entry.bits ^ number << _ABOVE_THE_STEPS)) for number, one in enumerate(attachments, start=1)
+    ]
+
+
+_ABOVE_THE_STEPS = 96
+"""Bits of one process differ from one another below this one."""
 
 
 def _named(attachment: Attachment, made_up: str) -> Attachment:

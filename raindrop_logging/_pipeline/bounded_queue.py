@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from inspect import currentframe
-from itertools import count
 from math import inf
 
 from msgspec import Struct
@@ -51,8 +50,8 @@ class Bounds(Struct, frozen=True):
 class BoundedQueue:
     """Snapshots between callers and the listener.
 
-    Precious ones and chatter wait apart, each with its number, so that a full queue gives the oldest chatter up and
-    the listener still takes all in the order they came.
+    Precious ones and chatter wait apart, so that a full queue gives the oldest chatter up; by their numbers the
+    listener still takes all in the order they came.
 
     ``attend`` is what starts a listener where none runs.
 
@@ -62,9 +61,8 @@ class BoundedQueue:
 
     def __init__(self, bounds: Bounds, overflowed: Count) -> None:
         self.attend: Callable[[], None] = _nobody
-        self._chatter: deque[_Numbered] = deque()
-        self._precious: deque[_Numbered] = deque()
-        self._number = count().__next__
+        self._chatter: deque[Snapshot] = deque()
+        self._precious: deque[Snapshot] = deque()
         self._bell = threading.Lock()
         self._bell.acquire()
         self._asleep = False
@@ -72,6 +70,7 @@ class BoundedQueue:
         self.bounds = bounds
         self._max_size, self._max_bytes = bounds.max_size, bounds.max_bytes
         self._wake_size, self._wake_bytes = bounds.wake_size, bounds.wake_bytes
+        self._calm_size, self._calm_bytes = 0, bounds.wake_bytes
         self._make_room: Callable[[bool], bool] = getattr(self, f"_{bounds.when_full}")
         self._overflowed = overflowed
         self.nbytes = 0
@@ -100,15 +99,21 @@ class BoundedQueue:
 
     def put(self, snapshot: Snapshot) -> None:
         """Take a snapshot, or what `when_full` says; wakes the listener if it sleeps or a batch is complete."""
-        is_precious = snapshot.word in _PRECIOUS or snapshot.error is not None
+        lane = self._precious if snapshot.word in _PRECIOUS or snapshot.error is not None else self._chatter
+        nbytes = self.nbytes + snapshot.nbytes
+        if len(lane) < self._calm_size and nbytes < self._calm_bytes:
+            self.nbytes = nbytes
+            lane.append(snapshot)
+            return
+        self._calm_size = 0
+        is_precious = lane is self._precious
         waiting = len(self._chatter) + len(self._precious)
         if waiting >= self._max_size or (self.nbytes >= self._max_bytes and waiting):
             if not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
                 self.give_up(snapshot)
                 return
             waiting = self.in_memory
-        lane = self._precious if is_precious else self._chatter
-        lane.append((self._number(), snapshot))
+        lane.append(snapshot)
         self.nbytes = nbytes = self.nbytes + snapshot.nbytes
         if waiting + 1 >= self._wake_size or self._asleep or nbytes >= self._wake_bytes:
             try:
@@ -134,28 +139,38 @@ class BoundedQueue:
     def attended(self, *, by_listener: bool) -> None:
         """Whether a listener looks by itself; where none does, each put asks ``attend`` for one."""
         self._wake_size = self.bounds.wake_size if by_listener else 0
+        self._be_calm_below(self._wake_size, self._wake_bytes)
 
     def ring(self) -> None:
         """Wake the listener; ringing twice is ringing once."""
         if self._rung:
             return
         self._rung = True
+        if self._wake_size:
+            self._be_calm_below(self._max_size, self._max_bytes)
         with suppress(RuntimeError):  # it was rung already
             self._bell.release()
+
+    def _be_calm_below(self, size: int, nbytes: int) -> None:
+        """Up to how much that waits a put is all there is to do: until somebody is to be woken, and once he was rung
+        until there is no room. A put looks at its own lane alone, so each has half of it; where one has more, all puts
+        look closer."""
+        self._calm_bytes = nbytes
+        self._calm_size = size // 2 if max(len(self._chatter), len(self._precious)) < size // 2 else 0
 
     def take(self) -> Snapshot | None:
         """The oldest snapshot, or None; for the listener."""
         chatter, precious = self._chatter, self._precious
         while chatter or precious:
             lane, other = (chatter, precious) if _head(chatter) < _head(precious) else (precious, chatter)
-            numbered = _popped(lane)
-            if numbered is None:
+            snapshot = _popped(lane)
+            if snapshot is None:
                 continue
-            if other and _head(other) < numbered[0]:  # what was older has been dropped since, or came only now
-                lane.appendleft(numbered)
+            if other and _head(other) < snapshot.number:  # what was older has been dropped since, or came only now
+                lane.appendleft(snapshot)
                 continue
-            self.nbytes -= numbered[1].nbytes
-            return numbered[1]
+            self.nbytes -= snapshot.nbytes
+            return snapshot
         return None
 
     def settle(self) -> None:
@@ -166,10 +181,13 @@ class BoundedQueue:
     def sleep(self, seconds: float, *, until_first: bool) -> None:
         """Wait for the bell; ``until_first`` asks callers to ring it with the very next record."""
         self._asleep = until_first
+        if until_first:
+            self._be_calm_below(0, 0)
         if not (until_first and len(self)):
             self._bell.acquire(timeout=seconds)
         self._asleep = False
         self._rung = False
+        self._be_calm_below(self._wake_size, self._wake_bytes)
 
     # ---- when_full: each says whether there is room for the newest now; what is precious has that of chatter too
 
@@ -178,8 +196,8 @@ class BoundedQueue:
             oldest = _popped(self._chatter) or (_popped(self._precious) if is_precious else None)
             if oldest is None:
                 return is_precious or not self.is_full
-            self.nbytes -= oldest[1].nbytes
-            self.give_up(oldest[1])
+            self.nbytes -= oldest.nbytes
+            self.give_up(oldest)
         return True
 
     def _drop_newest(self, _is_precious: bool) -> bool:
@@ -190,8 +208,8 @@ class BoundedQueue:
             newest = self._chatter.pop()
         except IndexError:
             return not self.is_full
-        self.nbytes -= newest[1].nbytes
-        self.give_up(newest[1])
+        self.nbytes -= newest.nbytes
+        self.give_up(newest)
         return True
 
     def _block(self, _is_precious: bool) -> bool:
@@ -211,18 +229,15 @@ def _nobody() -> None:
     """Where no listener can be asked for, who puts also takes."""
 
 
-_Numbered = tuple[int, Snapshot]
-
-
-def _head(lane: deque[_Numbered]) -> float:
+def _head(lane: deque[Snapshot]) -> float:
     """The number of the oldest of a lane. Callers take heads away as well, so it may be gone by then."""
     try:
-        return lane[0][0] if lane else inf
+        return lane[0].number if lane else inf
     except IndexError:
         return inf
 
 
-def _popped(lane: deque[_Numbered]) -> _Numbered | None:
+def _popped(lane: deque[Snapshot]) -> Snapshot | None:
     try:
         return lane.popleft()
     except IndexError:

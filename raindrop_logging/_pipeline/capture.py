@@ -1,6 +1,6 @@
 """Keep of a LogRecord what delivery needs, on the caller's thread, so that nothing the caller does later changes it.
 
-In: a LogRecord with a block, the bound scope, 128 random bits
+In: the fields of a LogRecord, its block, the bound scope, the bits that its ids are made of
 Out: Snapshot
 Touches: the caller's values, to read them once; the clock, where a hand-made record has no time
 """
@@ -8,9 +8,8 @@ Touches: the caller's values, to read them once; the clock, where a hand-made re
 from __future__ import annotations
 
 from collections.abc import Mapping
-from logging import LogRecord
 from sys import getsizeof
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,38 +17,53 @@ from msgspec import Meta, Struct
 from raindrop_logging._pipeline.entries import SNAPSHOT_OVERHEAD, ErrorText, Snapshot, exact
 from raindrop_logging._pipeline.wrapped import WrappedBlock
 from raindrop_logging.plain import MAX_TEXT, error_text, packed
-from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS
+from raindrop_logging.vocabulary import RECORD_TYPES, STRUCTS, RecordType
 
 _WORDS = frozenset(RECORD_TYPES)
 
 
-def capture(record: LogRecord, block: Any, scope: Mapping[str, Any] | None, bits: int) -> Snapshot:
-    """Snapshot of one record; never raises for the caller's values."""
-    fields = record.__dict__
+def capture(fields: Mapping[str, Any], block: Any, scope: Mapping[str, Any] | None, bits: int) -> Snapshot:
+    """Snapshot of a record with these fields, which are its ``__dict__``; never raises for the caller's values."""
+    try:
+        word = fields["msg"]
+        event = _EVENTS.get(word) if type(word) is str else None
+        if event is None and type(block) is dict and type(word := block.get("type")) is str:
+            event = _EVENTS.get(word)
+        if event is None or type(block) is not dict or fields["exc_info"] is not None:
+            return _captured_as_bytes(fields, block, scope, bits)
+        if (properties := block.get("properties")) is not None and type(properties) is not dict:
+            return _captured_as_bytes(fields, block, scope, bits)
+        kept = _keep(block, event)
+        kept.properties = said = _encode(properties)
+        held = _EVENT_BYTES + _nbytes(kept.input or "") + _nbytes(kept.output or "") + len(said)
+    except Exception:  # noqa: BLE001 -- no usual event
+        return _captured_as_bytes(fields, block, scope, bits)
+    return Snapshot(
+        fields["created"], bits, kept, word, scope, None, fields["name"], fields["pathname"], fields["lineno"], held
+    )
+
+
+def _captured_as_bytes(fields: Mapping[str, Any], block: Any, scope: Mapping[str, Any] | None, bits: int) -> Snapshot:
+    """As `capture`, for whatever is no usual event."""
     texts = None
     try:
         word = block.get("type", fields["msg"]) if type(block) is dict else None
-        usual, dicts = _USUAL[word if type(word) is str else ""]
-        for key in dicts:
-            value = block.get(key)
-            if value is not None and type(value) is not dict and type(value) is not str:
-                raise TypeError  # noqa: TRY301 -- caught below, as what msgspec raises
-        _check(block, usual)
-        encoded = exact((_encode(block), b""))
+        kept = _usual_bytes(block, word)
     except Exception:  # noqa: BLE001 -- whatever else it is, it is read with care
         if type(block) is WrappedBlock:
-            return capture(*block.unwrapped(record, scope), bits)
+            return capture(*block.unwrapped(fields, scope), bits)
         texts = _long_texts(block)
-        encoded, said = packed({key: value for key, value in block.items() if key not in texts} if texts else block)
-        word = _word(record.msg, said)
-    error, held = None, SNAPSHOT_OVERHEAD + len(encoded)
+        kept, said = packed({key: value for key, value in block.items() if key not in texts} if texts else block)
+        word = _word(fields["msg"], said)
+    held = SNAPSHOT_OVERHEAD + len(kept)
     if texts:
         held += sum(map(getsizeof, texts.values()))
+    error = None
     if fields["exc_info"] is not None:
-        error = _error_of(record.exc_info)
+        error = _error_of(fields["exc_info"])
         held += len(error.message) + len(error.stack) if error else 0
     name, path, line = fields["name"], fields["pathname"], fields["lineno"]
-    return Snapshot(fields["created"], bits, encoded, word, scope, error, name, path, line, held, texts)
+    return Snapshot(fields["created"], bits, kept, word, scope, error, name, path, line, held, texts)
 
 
 def _long_texts(block: Any) -> dict[str, str] | None:
@@ -66,36 +80,100 @@ def _long_texts(block: Any) -> dict[str, str] | None:
 
 # ---- the usual block: one look of msgspec's finds that it is one -----------------------------------------------------
 
+_LONG = 65_536
 _Short = Annotated[str, Meta(max_length=1_000)]
+_Text = Annotated[str, Meta(max_length=_LONG)]
 _Scalar = int | float | bool | None
 _Few = Meta(max_length=32)
 _List = Annotated[list[_Short | _Scalar], _Few]
-_LONG = 65_536
-_Value = Annotated[str, Meta(max_length=_LONG)] | _Scalar | _List
-_Dict = _Value | Annotated[dict[_Short, _Short | _Scalar | _List], _Few]
-"""What has these kinds and sizes is encoded at once, as it is: it runs no code of its own, and takes no long time."""
+_Value = _Text | _Scalar | _List
+_Dict = Annotated[dict[_Short, _Short | _Scalar | _List], _Few]
+"""What has these kinds and sizes is kept at once, as it is: it runs no code of its own, and takes no long time."""
 
-_DICTS: Mapping[str, tuple[str, ...]] = {
+_encode = msgspec.msgpack.Encoder().encode
+_keep: Any = msgspec.convert
+_nbytes = str.__sizeof__
+
+
+# ---- an event: the look makes a copy that is valid, and that is kept
+
+_Name: Any = Annotated[str, Meta(min_length=1, max_length=200)]
+_EVENT: dict[str, Any] = {
+    "user_id": _Name,
+    "event": _Name,
+    "event_id": _Name,
+    "input": _Text,
+    "output": _Text,
+    "model": _Name,
+    "convo_id": _Name,
+    "properties": _Dict,
+    "timestamp": _Name | Annotated[int, Meta(ge=0, le=2**53)] | float,
+}
+"""Fields of an event, in the order in which people often write them, since that is how they are found soonest. Narrower
+than the vocabulary's, so that what passes is valid by it; what is not here, such as attachments, is no usual field."""
+
+_EVENT_BYTES = SNAPSHOT_OVERHEAD + 500
+"""Memory of an event beside its input, its output and what its properties say."""
+
+
+def _usual_event(word: RecordType) -> type[Struct]:
+    known = STRUCTS[word].__struct_fields__
+    kinds: dict[str, Any] = _EVENT | {"type": Literal[word]}
+    fields: list[Any] = [
+        (name, kinds[name] | None if name in kinds and name in known else None, None)
+        for name in dict.fromkeys((*kinds, *known))
+    ]
+    return msgspec.defstruct(
+        f"Usual{STRUCTS[word].__name__}",
+        fields,
+        namespace={"record_type": word},
+        forbid_unknown_fields=True,
+        omit_defaults=True,
+        gc=False,
+    )
+
+
+_EVENTS: Mapping[Any, Any] = {word: _usual_event(word) for word in ("ai", "event", "begin", "update", "finish")}
+
+
+# ---- another record: it is looked at, and kept as bytes
+
+_DICTS: Mapping[Any, tuple[str, ...]] = {
+    "signal": ("properties",),
     "identify": ("traits",),
     "span": ("properties", "attributes", "input", "output"),
 }
-"""Fields that usually are dicts, beside the properties that every other type has. Before msgspec looks at one it must
-be known for Python's own: any mapping would do for msgspec, and it would ask it for its keys."""
+"""Fields that usually are dicts. Before msgspec looks at one it must be known for Python's own: any mapping would do
+for msgspec, and it would ask it for its keys."""
 
 
-def _usual(word: str, struct: type[Struct]) -> tuple[type[Struct], tuple[str, ...]]:
-    dicts = _DICTS.get(word, ("properties",))
-    fields = [(name, _Dict if name in dicts else _Value, None) for name in struct.__struct_fields__]
-    return msgspec.defstruct(struct.__name__, fields, forbid_unknown_fields=True, gc=False), dicts
+def _usual(word: RecordType) -> type[Struct]:
+    struct, dicts = STRUCTS[word], _DICTS[word]
+    fields = [(name, _Value | _Dict if name in dicts else _Value, None) for name in struct.__struct_fields__]
+    return msgspec.defstruct(struct.__name__, fields, forbid_unknown_fields=True, gc=False)
 
 
-_USUAL = {str(word): _usual(word, struct) for word, struct in STRUCTS.items()}
-_check = msgspec.convert
-for _struct, _ in _USUAL.values():
+_USUAL = {word: _usual(word) for word in _DICTS}
+
+
+def _usual_bytes(block: Any, word: Any) -> bytes:
+    """The bytes of a block of another type.
+
+    Raises:
+        Exception: it is no usual one.
+    """
+    for key in _DICTS[word if type(word) is str else ""]:
+        value = block.get(key)
+        if value is not None and type(value) is not dict and type(value) is not str:
+            raise TypeError
+    _keep(block, _USUAL[word])
+    return exact((_encode(block), b""))
+
+
+for _struct in (*_EVENTS.values(), *_USUAL.values()):
     # The first look at a type reads its annotations, and ends the process if a signal handler or another thread comes
     # with a second one meanwhile.
-    _check({}, _struct)
-_encode = msgspec.msgpack.Encoder().encode
+    _keep({}, _struct)
 
 
 def _word(message: Any, said: Any) -> str | None:

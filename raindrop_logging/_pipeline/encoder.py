@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from raindrop_logging._pipeline.entries import Item, Refusal, Told, exact
 from raindrop_logging.identifiers import trace_id_of_event
-from raindrop_logging.vocabulary import Attachment, Begin, Event
+from raindrop_logging.vocabulary import Attachment
 from raindrop_logging.wire import MAX_ITEM_BYTES, TRUNCATION_MARKER, Lane
 
 EncodeSpan = Callable[[Told, Callable[[str], str]], bytes]
@@ -136,10 +136,11 @@ class Encoder:
 
     def _event(self, told: Told) -> WireEvent:
         block = told.block
-        ai_data = None if block.__class__ is Event else _ai_data(block, told.lane)
+        is_plain = block.record_type == "event"
+        ai_data = None if is_plain else _ai_data(block, told.lane)
         own = block.properties or {}
         properties = {**self._constants, **self._stamp(own), **own}
-        if self._encode_span is not None and block.__class__ is not Event:
+        if self._encode_span is not None and not is_plain:
             properties.setdefault("trace_id", told.trace_id or trace_id_of_event(told.event_id))
         return WireEvent(
             told.event_id,
@@ -211,7 +212,7 @@ class Encoder:
         return body, cut.count + len(shortened)
 
 
-def _ai_data(block: Begin, lane: Lane) -> AiData | None:
+def _ai_data(block: Any, lane: Lane) -> AiData | None:
     """Nothing where the event is none of a model's: without a text a whole event has no place for the rest."""
     text_in, text_out = block.input, getattr(block, "output", None)
     if not text_in and not text_out and lane is not Lane.PARTIALS:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from raindrop_logging.plain import clean
 from raindrop_logging.vocabulary import RecordType
@@ -38,17 +39,19 @@ class ErrorText(Struct, frozen=True, gc=False):
 
 
 class Snapshot(Struct, frozen=True, gc=False):
-    """What capture keeps of a LogRecord: bytes and texts, no object of the caller's.
+    """What capture keeps of a LogRecord: copies, bytes and texts, no object that the caller can change.
 
-    ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. Its long ``texts`` are
-    beside it, by their keys, and need no copy. ``word`` is the record type as the block's own key or the
-    message said it. ``bits`` become the ids that the block does not name. ``logger``, ``path`` and ``line`` are its
-    source. ``nbytes`` is the memory it holds, near enough to bound the queue.
+    ``block`` is MessagePack, which unlike JSON keeps bytes, times and NaN apart from text. Of a usual event only the
+    properties are, in a Struct with the fields of the vocabulary's and valid by it. Its long ``texts`` are beside it,
+    by their keys, and need no copy.
+    ``word`` is the record type as the block's own key or the message said it. ``number`` grows from one record of a
+    pipeline to the next; ``ident`` are the bits of one that got them elsewhere. ``logger``, ``path`` and ``line`` are
+    its source. ``nbytes`` is the memory it holds, near enough to bound the queue.
     """
 
     created: float
-    bits: int
-    block: bytes
+    number: int
+    block: bytes | Struct
     word: str | None
     scope: Mapping[str, Any] | None
     error: ErrorText | None
@@ -57,6 +60,12 @@ class Snapshot(Struct, frozen=True, gc=False):
     line: int
     nbytes: int
     texts: Mapping[str, str] | None = None
+    ident: int | None = None
+
+    @property
+    def bits(self) -> int:
+        """What the ids are made of that the block does not name, and what the disk knows it by; 128 at most."""
+        return self.number if self.ident is None else self.ident
 
     @property
     def source(self) -> Source:
@@ -66,13 +75,35 @@ class Snapshot(Struct, frozen=True, gc=False):
 
 def block_of(snapshot: Snapshot) -> Any:
     """The block as plain values, its long texts among them; what UTF-8 cannot say of these is mended."""
-    block = _decode(snapshot.block)
+    block = _decode(packed_block(snapshot))
     for key, text in (snapshot.texts or {}).items():
         block[key] = text if text.isascii() else clean(text)
     return block
 
 
+def packed_block(snapshot: Snapshot) -> bytes:
+    """The block as MessagePack, without its long texts.
+
+    What UTF-8 cannot say of a text is mended, and a text of a class of its own is read as what it holds.
+    """
+    block = snapshot.block
+    if isinstance(block, bytes):
+        return block
+    properties: bytes = block.properties  # type: ignore[attr-defined]
+    said = replace(block, properties=None if properties == _NONE else msgspec.Raw(properties))
+    try:
+        return _encode(said)
+    except UNPACKABLE:
+        texts = {key: clean(str.__str__(text)) for key, text in asdict(said).items() if isinstance(text, str)}
+        return _encode(replace(said, **texts))
+
+
+UNPACKABLE = (UnicodeEncodeError, TypeError)
+"""What MessagePack says of texts that it cannot hold: that UTF-8 has no room for, or of a class of their own."""
+
+_encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_NONE = _encode(None)
 
 exact = b"".join
 """``exact((encoded, b""))`` copies bytes into as many as there are, for what is kept: msgspec leaves up to half as much
@@ -98,7 +129,7 @@ class Entry(Struct, frozen=True, gc=False):
     """
 
     type: RecordType
-    block: Any  # one of vocabulary.STRUCTS[type]
+    block: Any  # with the fields of vocabulary.STRUCTS[type]
     event_id: str
     trace_id: str | None
     timestamp: float

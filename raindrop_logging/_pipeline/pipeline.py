@@ -107,7 +107,7 @@ class Pipeline:
         self.ledger, self.queue, self.diagnostics = road.ledger, road.queue, road.diagnostics
         self.queue.attend = self._attend
         self.queue.attended(by_listener=False)
-        self.accepted = self.ledger.accepted.one
+        self.accepted, self.withdrawn = self.ledger.accepted.one, self.ledger.withdrawn.one
         self.put: Callable[[Snapshot], None] = self.queue.put
         if self._around.redactor is not None and road.spool is not None:  # what may reach the disk is redacted before
             self.put = partial(self._put_redacted, self._around.redactor)

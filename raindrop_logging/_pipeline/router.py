@@ -12,9 +12,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from raindrop_logging import identifiers
-from raindrop_logging._pipeline.entries import ABOUT, Entry, ErrorText, Refusal, Snapshot, block_of, event_around
+from raindrop_logging._pipeline.entries import (
+    ABOUT,
+    UNPACKABLE,
+    Entry,
+    ErrorText,
+    Refusal,
+    Snapshot,
+    block_of,
+    event_around,
+    packed_block,
+)
 from raindrop_logging.errors import InvalidBlockError
 from raindrop_logging.vocabulary import (
     RECORD_TYPES,
@@ -84,11 +95,7 @@ class Router:
             except InvalidBlockError as error:
                 return Refusal("invalid", str(error), snapshot.source)
         try:
-            if snapshot.texts:
-                block: Any = msgspec.convert(block_of(snapshot), STRUCTS[record_type])
-            else:
-                block = _DECODE[record_type](snapshot.block)
-            return self._entry(record_type, block, snapshot, rules)
+            return self._entry(record_type, _valid(record_type, snapshot), snapshot, rules)
         except msgspec.ValidationError as error:
             why = explain(record_type, block_of(snapshot), error)
         except InvalidBlockError as error:
@@ -104,7 +111,7 @@ class Router:
                     _fill(record_type, block, context)
         if snapshot.error is not None:
             _add_error(record_type, block, snapshot.error)
-        if _may_hold_bytes(snapshot.block):
+        if isinstance(snapshot.block, bytes) and _may_hold_bytes(snapshot.block):
             _say_bytes(block)
         rules(record_type, block)
         given = getattr(block, "timestamp", None)
@@ -112,6 +119,30 @@ class Router:
         event_id = getattr(block, "event_id", None) or identifiers.uuid_text(snapshot.bits)
         trace_id = _trace_id(record_type, block, scope, nearer)
         return Entry(record_type, block, event_id, trace_id, timestamp, snapshot.source, snapshot.bits)
+
+
+def _valid(record_type: RecordType, snapshot: Snapshot) -> Any:
+    """The block by the vocabulary; a Struct is so already, and only has to be text that UTF-8 can say.
+
+    Raises:
+        msgspec.ValidationError: a field is of the wrong type.
+    """
+    block = snapshot.block
+    if isinstance(block, bytes):
+        return (
+            msgspec.convert(block_of(snapshot), STRUCTS[record_type]) if snapshot.texts else _DECODE[record_type](block)
+        )
+    try:
+        _pack_into(block, _PACKED)
+    except UNPACKABLE:
+        return _DECODE[record_type](packed_block(snapshot))
+    return replace(block, properties=_decode(block.properties))  # type: ignore[attr-defined]
+
+
+_decode = msgspec.msgpack.Decoder().decode
+_pack_into = msgspec.msgpack.Encoder().encode_into
+_PACKED = bytearray()
+"""Overwritten by each look whether a block can be packed; only the listener looks."""
 
 
 def _type_of(snapshot: Snapshot) -> RecordType:

@@ -14,10 +14,10 @@ from hashlib import blake2b
 from typing import Any
 
 from raindrop_logging._pipeline.entries import Told
-from raindrop_logging.vocabulary import Ai, Event, Finish, Span
+from raindrop_logging.vocabulary import RecordType
 from raindrop_logging.wire import Lane
 
-_NAMES: Mapping[type, str] = {Ai: "ai", Event: "event", Finish: "interaction", Span: "span"}
+_NAMES: Mapping[RecordType, str] = {"ai": "ai", "event": "event", "finish": "interaction", "span": "span"}
 """What the key ``sampling`` calls each block that may be left out; an interaction is told as all it adds up to."""
 
 _MINUTE = 60.0
@@ -38,7 +38,7 @@ class Sampler:
         """Whether it goes; an interaction that ends well by what its id says, one that has begun to go, or ends in an
         error, always."""
         block = told.block
-        name = _NAMES.get(block.__class__)
+        name = _NAMES.get(block.record_type)
         if name is None or told.begun or _has_failed(block):
             return True
         return self._is_kept(name, _id(told), getattr(block, "convo_id", None))
@@ -67,7 +67,7 @@ def _part(ident: str) -> float:
 
 
 def _has_failed(block: Any) -> bool:
-    if block.__class__ is Span:
+    if block.record_type == "span":
         return block.error is not None
     return bool(block.properties and block.properties.get("error"))
 
@@ -103,8 +103,11 @@ class Budgets:
         return goes
 
 
+_ALONE = frozenset({"ai", "event", "span"})
+
+
 def _may_be_left(block: Any) -> bool:
-    return block.__class__ in (Ai, Event, Span) and not _has_failed(block)
+    return block.record_type in _ALONE and not _has_failed(block)
 
 
 def _upwards(logger: str) -> Iterator[str]:

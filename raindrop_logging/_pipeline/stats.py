@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from raindrop_logging.identifiers import FIRST_BITS, ID_STEP, mint_bits
+
 logger = logging.getLogger("raindrop_logging")
 
 DIAGNOSTIC_INTERVAL = 60.0
@@ -130,16 +132,22 @@ class FlushResult(Struct, frozen=True):
 
 
 class Count:
-    """A number that any thread, signal handler or finalizer may raise by one: a single C call, no lock."""
+    """A number that any thread, signal handler or finalizer may raise by one: a single C call, no lock.
 
-    __slots__ = ("_steps", "one")
+    That call answers with what was there before, where it is counted from ``first`` in steps of ``step``.
+    """
 
-    def __init__(self) -> None:
-        self._steps = itertools.count()
+    __slots__ = ("_first", "_step", "_steps", "one")
+
+    def __init__(self, first: int = 0, step: int = 1) -> None:
+        self._first = first
+        self._step = step
+        self._steps = itertools.count(first, step)
         self.one: Callable[[], int] = self._steps.__next__
 
     def __int__(self) -> int:
-        return int(repr(self._steps)[len("count(") : -1])
+        reached, _, _ = repr(self._steps)[len("count(") : -1].partition(",")
+        return (int(reached) - self._first) // self._step
 
 
 def _records(count: int) -> str:
@@ -151,11 +159,12 @@ class Ledger:
     """The counters of one pipeline.
 
     Callers raise the `Count`s, without a lock; everything else is raised by the pipeline's own threads, under a
-    lock that no log call ever takes.
+    lock that no log call ever takes. ``accepted`` gives each record the bits that its ids are made of.
     """
 
     def __init__(self) -> None:
-        self.accepted = Count()
+        self.accepted = Count(mint_bits(FIRST_BITS), ID_STEP)
+        self.withdrawn = Count()
         self.overflowed = Count()
         self.unheard = Count()
         self.disk_full = Count()
@@ -188,7 +197,7 @@ class Ledger:
         for reason, counted in callers.items():
             if number := int(counted):
                 dropped[reason] = dropped.get(reason, 0) + number
-        accepted = int(self.accepted) + sums.get("replayed", 0)
+        accepted = int(self.accepted) - int(self.withdrawn) + sums.get("replayed", 0)
         return Stats(accepted=accepted, dropped=dropped, waiting=waiting, open_interactions=open_interactions, **sums)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from raindrop_logging._pipeline.entries import ErrorText, Item, Snapshot, Source
+from raindrop_logging._pipeline.entries import ErrorText, Item, Snapshot, Source, packed_block
 from raindrop_logging.plain import clean, plain
 from raindrop_logging.wire import Lane
 
@@ -64,7 +64,7 @@ def snapshot_bytes(snapshot: Snapshot) -> bytes:
     return _encode(
         _Snapshot(
             snapshot.created,
-            snapshot.block,
+            packed_block(snapshot),
             snapshot.word,
             None if scope is None else dict(scope),
             None if error is None else _Failure(error.type, error.message, error.stack),

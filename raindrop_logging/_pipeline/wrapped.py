@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from logging import LogRecord
 from typing import Any, Final, cast
 
 from raindrop_logging._pipeline.entries import ABOUT, ErrorText
@@ -64,14 +63,16 @@ class WrappedBlock(dict[str, Any]):
         named = dict.get(said, "event_id") if issubclass(type(said), dict) else None
         return self.bound.get("event_id") if named is None else named
 
-    def unwrapped(self, record: LogRecord, scope: Mapping[str, Any] | None) -> tuple[LogRecord, Any, Any]:
-        """The record as it would have been logged without that library, its block, and the scope around the call."""
-        as_logged = LogRecord.__new__(LogRecord)
-        as_logged.__dict__.update(record.__dict__)
+    def unwrapped(
+        self, fields: Mapping[str, Any], scope: Mapping[str, Any] | None
+    ) -> tuple[Mapping[str, Any], Any, Mapping[str, Any] | None]:
+        """The fields of the record as it would have been logged without that library, its block, and the scope around
+        the call."""
+        as_logged = dict(fields)
         if self.message is not None:
-            as_logged.msg = self.message
+            as_logged["msg"] = self.message
         if self.error is not None:
-            as_logged.__dict__["exc_info"] = self.error
+            as_logged["exc_info"] = self.error
         return as_logged, dict(self) if self.whole is None else self.whole, _inside(scope, self.bound)
 
 

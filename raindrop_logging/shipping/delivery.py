@@ -163,7 +163,7 @@ class Rehearsal:
     def send(self, said: Said) -> bool:
         """Look at one record."""
         fields = said.record.__dict__
-        found = self._router.route(capture(said.record, fields[BLOCK_KEY], said.scope, fields[STAMP_KEY][0]))
+        found = self._router.route(capture(fields, fields[BLOCK_KEY], said.scope, fields[STAMP_KEY][0]))
         if isinstance(found, Refusal):
             self._refusals.append(found)
         else:

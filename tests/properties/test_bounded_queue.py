@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from raindrop_logging._pipeline.bounded_queue import BoundedQueue, Bounds
 from raindrop_logging._pipeline.stats import Count
@@ -77,7 +79,8 @@ def test_many_threads_lose_and_double_nothing(size: int, when_full: str) -> None
     """Four threads put, the queue drops, one takes: all are taken or counted, each thread's in order, none twice."""
     overflowed = Count()
     queue = _queue(size, when_full, overflowed)
-    callers = [threading.Thread(target=_put, args=(queue, number << 32)) for number in range(4)]
+    numbers = count()
+    callers = [threading.Thread(target=_put, args=(queue, numbers, caller << 32)) for caller in range(4)]
     taken: list[int] = []
     for caller in callers:
         caller.start()
@@ -92,6 +95,6 @@ def test_many_threads_lose_and_double_nothing(size: int, when_full: str) -> None
     assert queue.nbytes == 0
 
 
-def _put(queue: BoundedQueue, first: int) -> None:
+def _put(queue: BoundedQueue, numbers: Iterator[int], first: int) -> None:
     for bits in range(first, first + 1_500):
-        queue.put(snapshot(bits, WORDS[bits % len(WORDS)]))
+        queue.put(replace(snapshot(next(numbers), WORDS[bits % len(WORDS)]), ident=bits))

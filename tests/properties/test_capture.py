@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import ChainMap, OrderedDict, deque
 from collections.abc import Callable
 from types import MappingProxyType, SimpleNamespace
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raindrop_logging._pipeline.capture import capture
+from raindrop_logging._pipeline.entries import block_of
 from raindrop_logging.plain import MAX_DEPTH, MAX_VALUES, frozen, is_simple, plain
 from tests.callers.odd import LIGHT, Array, Offers, Slotted, Struct
 from tests.hostile import EXITS, SHOWN, LazyMapping, failing
@@ -73,7 +75,7 @@ simple = st.recursive(
 
 def _captured(block: Any) -> Any:
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
-    return msgspec.msgpack.decode(capture(record, block, None, 1).block)
+    return block_of(capture(record.__dict__, block, None, 1))
 
 
 def _size(value: Any, depth: int = 0) -> tuple[int, int]:
@@ -100,6 +102,48 @@ def test_anything_is_kept_within_the_bounds(recipe: tuple[str, Any]) -> None:
 def test_anything_can_be_the_block(recipe: tuple[str, Any]) -> None:
     """What is no dict is kept as what it is, and refused later on."""
     _assert_text_keys(_captured(_made(recipe)))
+
+
+LONG = "long"
+"""Stands for a text that is too long to be shown by hypothesis."""
+
+events = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_id": texts,
+        "event": st.sampled_from(["chat", "", "c" * 300]),
+        "event_id": texts | st.none() | st.integers(),
+        "input": texts | st.just(LONG),
+        "output": texts | st.none(),
+        "properties": st.none() | st.dictionaries(texts, scalars | st.lists(scalars, max_size=3), max_size=5),
+        "type": st.sampled_from(["ai", "finish", "?"]),
+        "tags": st.lists(texts, max_size=2),
+    },
+)
+
+
+fields = st.sampled_from(["user_id", "input", "output", "properties", "timestamp", "type"])
+
+
+@given(events, st.dictionaries(fields, recipes, max_size=1), st.dictionaries(st.text(max_size=3), recipes, max_size=2))
+@settings(max_examples=500)
+def test_a_usual_event_is_kept_as_any_other_block_would_be(
+    event: dict[str, Any], odd: dict[str, Any], inside: dict[str, Any]
+) -> None:
+    """However it is kept, the stages behind read what a careful look at the block says."""
+    blocks = []
+    for _ in range(2):
+        block = event | {key: _made(recipe) for key, recipe in odd.items()}
+        if type(block.get("properties")) is dict:
+            block["properties"] = block["properties"] | {key: _made(recipe) for key, recipe in inside.items()}
+        blocks.append(block | ({"input": "q" * 70_000} if block.get("input") is LONG else {}))
+    assert _said(_captured(blocks[0])) == _said(frozen(blocks[1]))
+
+
+def _said(block: dict[str, Any]) -> str:
+    """The fields that it says, whatever their order and wherever in memory something is that has no better text."""
+    said = sorted((key, value) for key, value in block.items() if value is not None)
+    return re.sub("0x[0-9a-f]+|Thread-[0-9]+", "", repr(said))
 
 
 @given(recipes)

@@ -40,7 +40,7 @@ values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4) | st.dic
 
 def _body(block: dict[str, Any], max_text_chars: int = 1_000_000) -> Any:
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
-    entry = Router({}).route(capture(record, block, None, 1))
+    entry = Router({}).route(capture(record.__dict__, block, None, 1))
     assert isinstance(entry, Entry)
     (told,) = Assembler(interval=1.0, ttl=60.0, max_open=10).feed(entry, 0.0)
     item = Encoder(constants={"$context": {}}, max_text_chars=max_text_chars).encode(told)

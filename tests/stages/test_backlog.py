@@ -14,7 +14,7 @@ import pytest
 
 from raindrop_logging._pipeline import backlog as backlog_module
 from raindrop_logging._pipeline.backlog import LOGGED, LOOK_AGAIN, PORTION_BYTES, Backlog, Portion
-from raindrop_logging._pipeline.entries import Item
+from raindrop_logging._pipeline.entries import Item, packed_block
 from raindrop_logging._pipeline.spool import Spool
 from raindrop_logging._pipeline.stored import ITEM, SNAPSHOT, item_bytes, snapshot_bytes
 from raindrop_logging.wire import Lane
@@ -116,7 +116,10 @@ def test_what_is_read_at_once_is_bounded(tmp_path: Path) -> None:
     with _reading(tmp_path) as stage:
         portions = _portions(stage)
     assert len(portions) >= 6
-    assert max(sum(len(one.block) for one in portion.snapshots) for portion in portions) <= PORTION_BYTES + 2 * size
+    assert (
+        max(sum(len(packed_block(one)) for one in portion.snapshots) for portion in portions)
+        <= PORTION_BYTES + 2 * size
+    )
     assert _said(portions) == list(range(1, 31))
 
 

@@ -18,11 +18,10 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 import pytest
 
 from raindrop_logging._pipeline.capture import capture
-from raindrop_logging._pipeline.entries import block_of
+from raindrop_logging._pipeline.entries import block_of, packed_block
 from raindrop_logging.plain import (
     MAX_DEPTH,
     MAX_REPR,
@@ -77,8 +76,8 @@ class _Long:
 
 def _kept(value: Any) -> Any:
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
-    snapshot = capture(record, {"properties": {"v": value}}, None, 1)
-    return msgspec.msgpack.decode(snapshot.block)["properties"]["v"]
+    snapshot = capture(record.__dict__, {"properties": {"v": value}}, None, 1)
+    return block_of(snapshot)["properties"]["v"]
 
 
 def _circular() -> list[Any]:
@@ -180,12 +179,12 @@ def test_one_hostile_value_leaves_its_neighbours_whole() -> None:
 def test_the_type_is_the_key_before_the_message() -> None:
     """An explicit type wins over a message that happens to be one of the words."""
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "update", (), None)
-    assert capture(record, {"type": "ai"}, None, 1).word == "ai"
-    assert capture(record, {}, None, 1).word == "update"
+    assert capture(record.__dict__, {"type": "ai"}, None, 1).word == "ai"
+    assert capture(record.__dict__, {}, None, 1).word == "update"
     record.msg = "updated"
-    assert capture(record, {}, None, 1).word is None
+    assert capture(record.__dict__, {}, None, 1).word is None
     record.msg = "begin"
-    assert capture(record, OrderedDict(type="event"), None, 1).word == "event"
+    assert capture(record.__dict__, OrderedDict(type="event"), None, 1).word == "event"
 
 
 def test_an_exception_is_kept_as_text() -> None:
@@ -195,7 +194,7 @@ def test_an_exception_is_kept_as_text() -> None:
     except ValueError as error:
         exc_info = (ValueError, error, error.__traceback__)
     record = logging.LogRecord("shop", logging.ERROR, "/srv/shop.py", 1, "ai", (), exc_info)
-    error_text = capture(record, {}, None, 1).error
+    error_text = capture(record.__dict__, {}, None, 1).error
     assert error_text is not None
     assert (error_text.type, error_text.message) == ("ValueError", "invalid literal for int() with base 10: 'tea'")
     assert "Traceback" in error_text.stack
@@ -226,10 +225,10 @@ def test_what_would_never_end_is_cut_and_marked(name: str) -> None:
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
     odd = ENDLESS[name]()
     packed = capture(
-        record, {"user_id": "u", "properties": {"odd": odd, "good": {"a": [1, 2]}}, "last": ["x"]}, None, 1
+        record.__dict__, {"user_id": "u", "properties": {"odd": odd, "good": {"a": [1, 2]}}, "last": ["x"]}, None, 1
     )
-    assert len(packed.block) < 32 * 2**20
-    said = msgspec.msgpack.decode(packed.block)
+    assert len(packed_block(packed)) < 32 * 2**20
+    said = block_of(packed)
     assert (said["user_id"], said["properties"]["good"], said["last"]) == ("u", {"a": [1, 2]}, ["x"])
     text = repr(said["properties"]["odd"])
     assert any(mark in text for mark in ("<beyond ", "<deeper than ", " of more than "))
@@ -284,7 +283,8 @@ from raindrop_logging.vocabulary import RECORD_TYPES
 seen = set()
 sys.setprofile(lambda frame, _event, _arg: seen.add(frame.f_globals.get("__name__")))
 for word in RECORD_TYPES:
-    capture(logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, word, (), None), {"properties": {}}, None, 1)
+    record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, word, (), None)
+    capture(record.__dict__, {"properties": {}}, None, 1)
 sys.setprofile(None)
 print(sorted(name for name in seen if name == "typing"))
 """
@@ -300,7 +300,7 @@ def test_a_long_text_of_a_field_is_not_copied() -> None:
     """It is the caller's own, which no one can change, up to the size that no event has room for."""
     text, longer = "q" * MAX_TEXT, "a" * (MAX_TEXT + 1)
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
-    snapshot = capture(record, {"user_id": "u", "input": text, "output": longer}, None, 1)
+    snapshot = capture(record.__dict__, {"user_id": "u", "input": text, "output": longer}, None, 1)
     assert snapshot.texts is not None
     assert snapshot.texts["input"] is text
     assert snapshot.texts["output"] == "a" * MAX_TEXT + "..."
@@ -315,8 +315,8 @@ def test_a_long_text_of_a_field_is_not_copied() -> None:
 def test_the_quick_way_says_what_the_careful_one_says(key: str, value: Any) -> None:
     """Whether msgspec's one look finds a block usual or not, the same is kept of it."""
     record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "span", (), None)
-    snapshot = capture(record, {"kind": "tool", key: value}, None, 1)
-    assert msgspec.msgpack.decode(snapshot.block) == {"kind": "tool", key: plain(value)}
+    snapshot = capture(record.__dict__, {"kind": "tool", key: value}, None, 1)
+    assert block_of(snapshot) == {"kind": "tool", key: plain(value)}
 
 
 # ---- reading changes nothing -----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot
+from raindrop_logging._pipeline.entries import ABOUT, ErrorText, Snapshot, block_of
 from raindrop_logging._pipeline.redact import redacted
 from raindrop_logging.redaction import Redactor
 
@@ -18,7 +18,7 @@ REDACTOR = Redactor(("emails",))
 def _snapshot(block: Any = None, **given: Any) -> Snapshot:
     usual: dict[str, Any] = {
         "created": 1.5,
-        "bits": 7,
+        "number": 7,
         "word": "ai",
         "scope": None,
         "error": None,
@@ -30,7 +30,7 @@ def _snapshot(block: Any = None, **given: Any) -> Snapshot:
 
 
 def _block(block: Any) -> Any:
-    return msgspec.msgpack.decode(redacted(_snapshot(block), REDACTOR).block)
+    return block_of(redacted(_snapshot(block), REDACTOR))
 
 
 def test_the_block_is_redacted_by_its_fields() -> None:
@@ -49,7 +49,7 @@ def test_a_long_text_is_redacted_like_any_other() -> None:
     long = "I am " + "very " * 20_000
     snapshot = redacted(_snapshot({"user_id": MAIL}, texts={"input": long + MAIL}), REDACTOR)
     assert snapshot.texts is None
-    assert msgspec.msgpack.decode(snapshot.block) == {"user_id": MAIL, "input": long + TOKEN}
+    assert block_of(snapshot) == {"user_id": MAIL, "input": long + TOKEN}
 
 
 def test_what_is_no_block_is_redacted_as_a_value() -> None:
@@ -95,7 +95,7 @@ def test_an_error_keeps_its_type_only() -> None:
 def test_a_type_stays_and_what_is_none_is_free_text(word: str | None, said: str | None) -> None:
     """A record type is no secret; another word in its place may be anything, here and in the block."""
     after = redacted(_snapshot({"type": word, "input": MAIL}, word=word), REDACTOR)
-    assert (after.word, msgspec.msgpack.decode(after.block)) == (said, {"type": said, "input": TOKEN})
+    assert (after.word, block_of(after)) == (said, {"type": said, "input": TOKEN})
 
 
 def test_everything_else_of_a_snapshot_stays() -> None:
