@@ -10,7 +10,7 @@ from raindrop_logging._pipeline.assembler import Assembler
 from raindrop_logging._pipeline.batcher import Batcher, Limits
 from raindrop_logging._pipeline.capture import capture
 from raindrop_logging._pipeline.encoder import Encoder
-from raindrop_logging._pipeline.entries import Entry, Item, Request, Snapshot, Told, block_of
+from raindrop_logging._pipeline.entries import Entry, Item, Snapshot, Told, block_of, request_of
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled, Verdict
 from raindrop_logging._pipeline.router import Router
 from raindrop_logging._pipeline.sender import length_of, pieces_of
@@ -61,7 +61,7 @@ def test_one_log_call_from_the_record_to_the_confirmed_request() -> None:  # noq
     assert batcher.add(item, now=0.0) == []
     assert batcher.tick(now=0.9) == []
     (request,) = batcher.tick(now=1.0)
-    assert request == Request(Lane.EVENTS, (item,))
+    assert request == request_of(Lane.EVENTS, (item,))
 
     # outbox and sender: one attempt, one verdict
     outbox = Outbox(Patience(300.0, 1.0, 30.0, 0.0, None), random=lambda: 0.5)

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from raindrop_logging._pipeline import deadline
-from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.entries import Request, request_of
 from raindrop_logging._pipeline.outbox import Outbox, Patience, Settled
 from raindrop_logging._pipeline.sender import IDLE_SECONDS, MAX_CONNECTIONS, Receiver, Sender, Trouble, seconds_of
 from raindrop_logging.settings import Secret
@@ -91,7 +91,7 @@ def made() -> Iterator[Made]:
 
 def _event(number: int, *, key: str | None = None, size: int = 0) -> Request:
     body = f'{{"event_id":"{key or number}","n":{number},"x":"{"x" * size}"}}'
-    return Request(Lane.PARTIALS, (item(Lane.PARTIALS, body.encode(), key or f"e{number}"),))
+    return request_of(Lane.PARTIALS, (item(Lane.PARTIALS, body.encode(), key or f"e{number}"),))
 
 
 def _soon(seconds: float = 20.0) -> float:

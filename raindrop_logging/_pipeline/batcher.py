@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from raindrop_logging._pipeline.entries import Item, Request
+from raindrop_logging._pipeline.entries import Item, Request, request_of
 from raindrop_logging.wire import Lane
 
 
@@ -22,12 +22,13 @@ class Limits(Struct, frozen=True):
 
 
 class _Batch:
-    __slots__ = ("due", "items", "keys", "nbytes")
+    __slots__ = ("due", "items", "keys", "nbytes", "records")
 
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.keys: set[str] = set()
-        self.nbytes = 0
+        self.nbytes = 0  # with what stands between two
+        self.records = 0
         self.due: float | None = None
 
 
@@ -45,7 +46,7 @@ class Batcher:
     @property
     def records(self) -> int:
         """Log records in open batches."""
-        return sum(item.records for batch in self._open.values() for item in batch.items)
+        return sum([batch.records for batch in self._open.values()])
 
     def add(self, item: Item, now: float) -> list[Request]:
         """Take one item; the requests that are complete with it."""
@@ -55,7 +56,7 @@ class Batcher:
         if limits is None:
             if lane in _AFTER_EVENTS and item.key in self._open[Lane.EVENTS].keys:
                 ready = self._close(Lane.EVENTS)
-            return [*ready, Request(lane, (item,))]
+            return [*ready, request_of(lane, (item,))]
         batch = self._open[lane]
         if batch.items and batch.nbytes + nbytes > limits.nbytes - 1:
             ready = self._close(lane)
@@ -64,6 +65,7 @@ class Batcher:
             batch.due = now + limits.seconds if limits.seconds else None
         batch.items.append(item)
         batch.nbytes += nbytes
+        batch.records += item.records
         if item.key is not None:
             batch.keys.add(item.key)
         if len(batch.items) >= limits.items or batch.nbytes >= limits.nbytes:
@@ -93,4 +95,5 @@ class Batcher:
             return []
         before = self._close(Lane.EVENTS) if lane in _AFTER_EVENTS else []
         self._open[lane] = _Batch()
-        return [*before, Request(lane, tuple(batch.items))]
+        items, nbytes = tuple(batch.items), batch.nbytes - len(batch.items)
+        return [*before, Request(lane, items, batch.records, nbytes, frozenset(batch.keys))]

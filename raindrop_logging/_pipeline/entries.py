@@ -188,22 +188,20 @@ class Item(Struct, frozen=True, gc=False):
 
 
 class Request(Struct, frozen=True, gc=False):
-    """Items that go out in one POST."""
+    """Items that go out in one POST, and what they are together.
+
+    ``records`` are the log records that it speaks for, ``nbytes`` the bytes of its items, ``keys`` what must stay in
+    order with it. Whoever collects items knows these already: a long request is not walked again for each.
+    """
 
     lane: Lane
     items: tuple[Item, ...]
+    records: int
+    nbytes: int
+    keys: frozenset[str]
 
-    @property
-    def records(self) -> int:
-        """Log records that this request speaks for."""
-        return sum([item.records for item in self.items])
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its items."""
-        return sum([len(item.body) for item in self.items])
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """What must stay in order with it."""
-        return frozenset([item.key for item in self.items if item.key is not None])
+def request_of(lane: Lane, items: tuple[Item, ...]) -> Request:
+    """A request of these items."""
+    records, nbytes = sum([item.records for item in items]), sum([len(item.body) for item in items])
+    return Request(lane, items, records, nbytes, frozenset([item.key for item in items if item.key is not None]))

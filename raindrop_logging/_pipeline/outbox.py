@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 
 from msgspec import Struct
 
-from raindrop_logging._pipeline.entries import Item, Request
+from raindrop_logging._pipeline.entries import Item, Request, request_of
 from raindrop_logging.wire import Lane
 
 
@@ -395,8 +395,8 @@ class Outbox:
         if len(items) == 1:
             return Settled(refused=self._leave(attempt))
         lane, middle, offset = attempt.request.lane, len(items) // 2, attempt.place[1]
-        left = Attempt(batch, offset, Request(lane, items[:middle]))
-        right = Attempt(batch, offset + middle, Request(lane, items[middle:]))
+        left = Attempt(batch, offset, request_of(lane, items[:middle]))
+        right = Attempt(batch, offset + middle, request_of(lane, items[middle:]))
         both = left.keys & right.keys
         right.behind = len(both)
         for key in both:
@@ -429,13 +429,14 @@ class Outbox:
         lane.waiting -= not attempt.flying
         lane.ready -= not (attempt.flying or attempt.behind)
         self._count(attempt, -1)
+        lines, behind = self._lines, self._behind
         for key in attempt.keys:
-            if self._lines[key] is not attempt:
+            if lines[key] is not attempt:
                 self._step_out(attempt, key)
-            elif key in self._behind:
+            elif behind and key in behind:
                 self._move_up(key)
             else:
-                del self._lines[key]
+                del lines[key]
         return attempt.request.items
 
     def _move_up(self, key: str) -> None:

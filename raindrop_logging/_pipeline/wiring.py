@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from raindrop_logging._pipeline import parts
 from raindrop_logging._pipeline.backlog import LOGGED, Backlog, Portion
 from raindrop_logging._pipeline.encoder import Stamp, as_final_partial
-from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Source, Told
+from raindrop_logging._pipeline.entries import Item, Refusal, Request, Snapshot, Source, Told, request_of
 from raindrop_logging._pipeline.journal import Journal
 from raindrop_logging._pipeline.outbox import Outbox, Settled, Verdict
 from raindrop_logging._pipeline.redact import redacted
@@ -389,12 +389,12 @@ class Road:
 
 
 def _records(items: Iterable[Item]) -> int:
-    return sum(item.records for item in items)
+    return sum([item.records for item in items])
 
 
 def _for_mirror(request: Request) -> list[Request]:
     """What the mirror gets of a request: AI events as final partials, one each, the rest as it is."""
     shown = tuple(item for item in request.items if item.ai)
     others = tuple(item for item in request.items if not item.ai)
-    partials = [Request(Lane.PARTIALS, (as_final_partial(item),)) for item in shown]
-    return [Request(request.lane, others), *partials] if others else partials
+    partials = [request_of(Lane.PARTIALS, (as_final_partial(item),)) for item in shown]
+    return [request_of(request.lane, others), *partials] if others else partials

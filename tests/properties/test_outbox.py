@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raindrop_logging._pipeline.entries import Item, Request
+from raindrop_logging._pipeline.entries import Item, request_of
 from raindrop_logging._pipeline.outbox import Attempt, Outbox, Patience, Settled, Verdict
 from raindrop_logging.wire import Lane
 from tests.stages.entries_made import item
@@ -34,7 +34,7 @@ def test_every_record_ends_once_and_in_order_of_its_key(
     for lane, keys in asked:
         made = tuple(item(lane, f"{len(given_items)}-{n}".encode(), f"e{key}") for n, key in enumerate(keys))
         given_items += made
-        stage.add(Request(lane, made))
+        stage.add(request_of(lane, made))
     ended: list[Item] = []
     flying: list[Attempt] = []
     now = 0.0
@@ -78,7 +78,7 @@ def test_what_goes_next_is_the_oldest_that_nothing_older_holds_back(asked: list[
     for what, one, other in asked:
         if what == "add":
             made = [item(one, b"{}", f"e{key}") for key in other] or [item(one, b"{}", None)]
-            stage.add(Request(one, tuple(made * 2)))
+            stage.add(request_of(one, tuple(made * 2)))
         elif what == "drop":
             stage.drop_oldest(Lane.TRACES, one)
         elif what == "take":

@@ -7,7 +7,7 @@ from cProfile import Profile
 
 import pytest
 
-from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.entries import Request, request_of
 from raindrop_logging._pipeline.outbox import (
     MAX_REQUESTS,
     MAX_SPLIT_REQUESTS,
@@ -29,7 +29,7 @@ def _outbox(patience: Patience = PATIENCE, chance: float = 0.5) -> Outbox:
 
 
 def _events(*keys: str, lane: Lane = Lane.EVENTS) -> Request:
-    return Request(lane, tuple(item(lane, b"{}", key) for key in keys))
+    return request_of(lane, tuple(item(lane, b"{}", key) for key in keys))
 
 
 def _taken(stage: Outbox, now: float = 0.0) -> Attempt:

@@ -7,7 +7,7 @@ import time
 
 import httpx
 
-from raindrop_logging._pipeline.entries import Request
+from raindrop_logging._pipeline.entries import request_of
 from raindrop_logging._pipeline.wiring import Road, Surroundings
 from raindrop_logging.settings import read_settings
 from raindrop_logging.wire import Lane
@@ -38,7 +38,7 @@ def test_who_waits_for_room_at_the_sender_is_rung_when_there_is() -> None:
     try:
         while not road.is_behind():
             number = next(numbers)
-            road.primary.submit(Request(Lane.EVENTS, (item(Lane.EVENTS, b"x" * 1_000_000, f"e{number}"),)))
+            road.primary.submit(request_of(Lane.EVENTS, (item(Lane.EVENTS, b"x" * 1_000_000, f"e{number}"),)))
         transport.may_answer.set()
         before = time.monotonic()
         road.queue.sleep(PATIENCE, until_first=False)
