@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -119,6 +120,19 @@ def test_slow_answers_and_a_backlog_ask_for_more_connections(made: Made) -> None
         sender.submit(_event(number))
     assert sender.wait(_soon())
     assert 4 <= made.connections <= MAX_CONNECTIONS
+
+
+def test_what_it_carries_in_a_second_follows_from_the_pace_of_the_answers(made: Made) -> None:
+    """All connections at that pace; where answers are fast it is not they that limit it."""
+    sender = made.sender()
+    sender.submit(_event(0))
+    assert sender.wait(_soon())
+    assert sender.a_second == math.inf
+    made.server.default = faults.slow(0.2)
+    for number in range(1, 100):
+        sender.submit(_event(number))
+    assert sender.wait(_soon())
+    assert MAX_CONNECTIONS / 2 < sender.a_second <= MAX_CONNECTIONS / 0.1
 
 
 def test_slow_answers_and_no_more_room_ask_for_more_connections(made: Made) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from copy import copy
+from math import inf
 from typing import Any
 
 import msgspec
@@ -27,6 +28,9 @@ from raindrop_logging.wire import Lane
 _BEHIND_SECONDS = 0.1
 """The least time until a pending partial is looked at again that was not made for want of room."""
 
+_LONG_SECONDS = 10.0
+"""An interaction that is open for so long is shown before it ends, however many there are."""
+
 _SCALARS = ("user_id", "event", "input", "output", "model", "convo_id")
 
 
@@ -37,6 +41,7 @@ class _Open(Struct, gc=False, eq=False):
     trace_id: str | None
     source: Source
     began: float
+    opened: float
     timestamp: float | None  # None where the begin, made elsewhere, has said it
     sent: bool
     quiet: bool  # read back from the disk: says nothing before all of it was read, or it is final
@@ -51,9 +56,9 @@ class _Open(Struct, gc=False, eq=False):
     last: float = 0.0
 
 
-def _opened(entry: Entry, *, resumed: bool, quiet: bool) -> _Open:
+def _opened(entry: Entry, now: float, *, resumed: bool, quiet: bool) -> _Open:
     at = None if resumed and entry.block.timestamp is None else entry.timestamp
-    return _Open(entry.event_id, entry.trace_id, entry.source, entry.timestamp, at, resumed, quiet, Finish())
+    return _Open(entry.event_id, entry.trace_id, entry.source, entry.timestamp, now, at, resumed, quiet, Finish())
 
 
 class _Closed(Struct, frozen=True, gc=False, array_like=True):
@@ -99,6 +104,7 @@ class Assembler:
         self._open: OrderedDict[str, _Open] = OrderedDict()  # longest idle first
         self._closed: OrderedDict[str, bytes] = OrderedDict()
         self._due: deque[tuple[float, _Open]] = deque()  # one interval for all: arrival order is due order
+        self._sent = 0  # open interactions of which a part was sent
         self.records = 0
         self._steps: dict[str, Callable[[Entry, float], list[Told]]] = {
             "ai": self._event,
@@ -132,14 +138,20 @@ class Assembler:
         """Have what was read back and is still open go out as it stands: nobody will finish it."""
         return [told for one in list(self._open.values()) if one.quiet for told in self._let_go(one)]
 
-    def tick(self, now: float, *, behind: bool = False) -> list[Told]:
-        """What is due at this time; ``behind`` leaves pending partials for later, since finals come first."""
+    def tick(self, now: float, *, behind: bool = False, most_sent: float = inf) -> list[Told]:
+        """What is due at this time.
+
+        ``behind`` leaves pending partials for later, since finals come first. Where parts of ``most_sent`` open
+        interactions were sent, others have to be open for long before they begin to: each of them takes a request of
+        its own to end, while one of which nothing was sent is a complete event, and shares its request.
+        """
         told = self._expire(now)
         while self._due and self._due[0][0] <= now:
             due, interaction = self._due.popleft()
             if interaction.due != due:
                 continue
-            if behind:
+            has_time = not interaction.sent and now - interaction.opened < _LONG_SECONDS
+            if behind or (has_time and self._sent >= most_sent):
                 self._schedule(interaction, now + max(_BEHIND_SECONDS - self._interval, 0.0))
             else:
                 told += self._pending(interaction)
@@ -225,8 +237,9 @@ class Assembler:
         if interaction is None:
             if entry.event_id in self._closed:
                 return None
-            interaction = _opened(entry, resumed=entry.type != "begin", quiet=self._replaying)
+            interaction = _opened(entry, now, resumed=entry.type != "begin", quiet=self._replaying)
             self._open[entry.event_id] = interaction
+            self._sent += interaction.sent
         self._merge(interaction, entry, now)
         return interaction
 
@@ -238,13 +251,17 @@ class Assembler:
             interaction.attached += _attached(entry)
         interaction.quiet = interaction.quiet and self._replaying  # a live record: it goes on in this process
         if interaction.quiet and entry.timestamp - interaction.began >= self._interval:
-            interaction.sent = True  # the process that logged it has had the time for a partial
+            self._mark_sent(interaction)  # the process that logged it has had the time for a partial
         interaction.records += 1
         self.records += 1
         if self._on_disk:
             interaction.idents.append(entry.bits)
         interaction.last = now
         self._open.move_to_end(entry.event_id)
+
+    def _mark_sent(self, interaction: _Open) -> None:
+        self._sent += not interaction.sent
+        interaction.sent = True
 
     def _schedule(self, interaction: _Open, now: float) -> None:
         interaction.due = now + self._interval
@@ -259,7 +276,8 @@ class Assembler:
             setattr(block, key, getattr(interaction.block, key))
         told = self._told(interaction, block, pending=True)
         interaction.fresh = Finish()
-        interaction.sent = True
+        if interaction.event_id in self._open:
+            self._mark_sent(interaction)
         return [told, *self._released(interaction)]
 
     def _told(self, interaction: _Open, block: Finish, *, pending: bool) -> Told:
@@ -326,6 +344,7 @@ class Assembler:
 
     def _forget(self, interaction: _Open) -> None:
         interaction.due = None
+        self._sent -= interaction.sent
         del self._open[interaction.event_id]
 
     def _evicted(self) -> list[Told]:

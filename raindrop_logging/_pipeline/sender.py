@@ -173,6 +173,12 @@ class Sender:
         """Whether what can wait had better."""
         return self._outbox.is_busy
 
+    @property
+    def a_second(self) -> float:
+        """Requests that all connections carry in a second at the pace of the answers so far; no end of them where
+        these are so fast that it does not depend on them."""
+        return MAX_CONNECTIONS / self._round_trip if self._round_trip > SLOW_SECONDS else math.inf
+
     def is_crowded(self, lane: Lane) -> bool:
         """Whether more of this lane would only be in the way of others."""
         return self._outbox.is_crowded(lane)

@@ -150,7 +150,7 @@ class Road:
         self._at_tick()
         if not self.is_behind():
             self._replay(now)
-        for told in self._assembler.tick(now, behind=self.primary.is_busy):
+        for told in self._assembler.tick(now, behind=self.primary.is_busy, most_sent=self.primary.a_second):
             self._send(told, now)
         for request in self._batcher.drain() if self.inline else self._batcher.tick(now):
             self._submit(request)

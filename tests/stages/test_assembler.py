@@ -71,6 +71,47 @@ def test_pending_partials_wait_while_the_sender_is_behind() -> None:
     assert _said(stage.tick(2.0)) == [(Lane.PARTIALS, True)]
 
 
+def _begun(stage: Assembler, number: int) -> None:
+    for one in range(number):
+        stage.feed(entry("begin", event_id=f"e{one}", user_id="u", event="run", input="q"), 0.0)
+
+
+def _ids(told: list[Told]) -> list[str]:
+    return [one.event_id for one in told]
+
+
+def test_no_more_interactions_begin_to_be_sent_than_can_end_in_time() -> None:
+    """The others end as complete events, which share their request; those that are known already go on."""
+    stage = _assembler()
+    _begun(stage, 3)
+    assert _ids(stage.tick(1.0, most_sent=2)) == ["e0", "e1"]
+    stage.feed(entry("update", event_id="e1", model="m"), 1.1)
+    assert _ids(stage.tick(2.2, most_sent=2)) == ["e1"]
+    assert _said(stage.feed(entry("finish", event_id="e2", output="o"), 3.0)) == [(Lane.EVENTS, None)]
+
+
+def test_one_that_ends_makes_room_for_another_to_be_sent() -> None:
+    """However it ends: by its finish, or by one that was refused."""
+    for is_finished in (True, False):
+        stage = _assembler()
+        _begun(stage, 2)
+        assert _ids(stage.tick(1.0, most_sent=1)) == ["e0"]
+        if is_finished:
+            stage.feed(entry("finish", event_id="e0"), 1.5)
+        else:
+            stage.end("e0")
+        assert _ids(stage.tick(2.0, most_sent=1)) == ["e1"]
+
+
+def test_one_that_is_open_for_long_is_shown_however_many_there_are() -> None:
+    """Somebody may be watching it."""
+    stage = _assembler()
+    _begun(stage, 2)
+    assert _ids(stage.tick(1.0, most_sent=1)) == ["e0"]
+    assert [stage.tick(float(second), most_sent=1) for second in range(2, 10)] == [[]] * 8
+    assert _ids(stage.tick(11.0, most_sent=1)) == ["e1"]
+
+
 def test_a_signal_waits_for_the_event_it_names() -> None:
     """A signal on an interaction that was never sent goes out right behind it."""
     stage = _assembler()
