@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import socket
+import ssl
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import trustme
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -313,6 +317,57 @@ def test_the_deadline_holds_through_a_proxy(made: Made) -> None:
         with deadline.ends_within(0.5), pytest.raises(httpx.ReadTimeout):
             transport.handle_request(httpx.Request("POST", "http://receiver.invalid/v1/", content=b"{}"))
         assert time.monotonic() - started < 10.0
+
+
+class _Tunnel:
+    """An HTTPS proxy that takes one CONNECT, and then carries bytes to and fro."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._context = context
+        self.url = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._listening, suppress(OSError):
+            accepted, _ = self._listening.accept()
+            with self._context.wrap_socket(accepted, server_side=True) as client:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += client.recv(4096)
+                host, _, port = head.split()[1].decode().rpartition(":")
+                with socket.create_connection((host, int(port))) as server:
+                    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    back = threading.Thread(target=_carry, args=(server, client), daemon=True)
+                    back.start()
+                    _carry(client, server)
+                    back.join(20)
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_body_arrives_whole_through_tls_and_through_tls_within_tls() -> None:
+    """To a receiver by HTTPS, and to it through a proxy that speaks HTTPS as well, whose socket is none to write to."""
+    authority = trustme.CA()
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    body = b'{"event_id":"e","x":"%s"}' % (b"x" * 1_000_000)
+    for tunnel in (None, _Tunnel(serving)):
+        proxy = None if tunnel is None else httpx.Proxy(tunnel.url, ssl_context=trusting)
+        with FaultyServer(serving) as server, httpx.HTTPTransport(verify=trusting, proxy=proxy) as transport:
+            assert deadline.bounded(transport)
+            headers = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
+            request = httpx.Request("POST", f"{server.endpoint}events/track_partial", headers=headers, content=body)
+            with deadline.ends_within(20.0):
+                assert transport.handle_request(request).status_code == 200
+            assert [one.body for one in server.requests] == [body]
 
 
 def test_an_http_address_needs_no_certificates(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ _POOL, _BACKEND = "_pool", "_network_backend"
 """Where httpx keeps its pool and httpcore what opens its sockets: httpx offers no door of its own to it."""
 
 _PIECE_BYTES = 16 * 1024
-"""What is written at once: a TLS record."""
+"""What is written at once where there is no socket to write to: a TLS record."""
 
 
 class _OfThread(threading.local):
@@ -120,14 +120,25 @@ class _Backend(httpcore.NetworkBackend):
 class _Stream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._socket = _socket_of(stream)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for start in range(0, len(buffer), _PIECE_BYTES):  # the stream would wait anew each time the socket takes some
-            piece = buffer[start : start + _PIECE_BYTES]
-            self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
+        if self._socket is None:
+            # The stream would wait anew each time that the socket takes some.
+            for start in range(0, len(buffer), _PIECE_BYTES):
+                piece = buffer[start : start + _PIECE_BYTES]
+                self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
+            return
+        try:
+            self._socket.settimeout(_left(timeout, httpcore.WriteTimeout))
+            self._socket.sendall(buffer)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
         self._stream.close()
@@ -140,6 +151,15 @@ class _Stream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _socket_of(stream: httpcore.NetworkStream) -> socket.socket | None:
+    """The socket of a stream, where all that is written to the stream goes to it as it is: its own `sendall` has one
+    timeout for all of a text, and lets no other thread run in between. None where TLS within TLS is in front of it."""
+    import ssl
+
+    found, within = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
+    return found if isinstance(found, socket.socket) and not isinstance(within, ssl.SSLObject) else None
 
 
 def _addresses(host: str, port: int) -> list[str]:
