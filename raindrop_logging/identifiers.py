@@ -19,9 +19,9 @@ _random = Random()  # noqa: S311 -- ids must be unique, not unguessable
 os.register_at_fork(after_in_child=_random.seed)
 
 ID_STEP = 0x9E37_79B9_7F4A_7C15
-"""Between the ids of one record and the next of a process, which begin with random bits (`mint_bits` of `FIRST_BITS`).
-Of 64 bits and odd, the golden ratio's: so the lower half of an id, by which traces are sampled, takes every value once,
-evenly from the first on, and 128 bits are never too few."""
+"""Between the bits of one record and the next of a pipeline, which begin with `FIRST_BITS` random ones. It is odd, so
+that no two agree in their lower half, by which traces are sampled; the golden ratio's, so that these are spread evenly
+from the first on; and of 64 bits, so that 128 are never too few."""
 
 FIRST_BITS = 127
 
@@ -35,7 +35,7 @@ def reseed() -> None:
 
 
 def uuid_text(bits: int) -> str:
-    """A UUID version 4 in text form from 128 random bits."""
+    """A UUID version 4 in text form from 128 bits."""
     text = f"{bits & _UUID4_KEEP | _UUID4_SET:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

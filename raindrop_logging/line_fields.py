@@ -119,7 +119,7 @@ def _captured_before(record: logging.LogRecord) -> Snapshot | None:
 
 
 def bits_of(record: logging.LogRecord) -> int:
-    """The random bits of the record's stamp, which it gets here if it has none."""
+    """The bits of the record's stamp, which it gets here if it has none."""
     stamp = record.__dict__.get(STAMP_KEY)
     if type(stamp) is not tuple or not stamp or type(stamp[0]) is not int:
         stamp = (mint_bits(128),)

@@ -392,7 +392,7 @@ def _attached(entry: Entry) -> list[tuple[Attachment, str]]:
 
 
 _ABOVE_THE_STEPS = 96
-"""Bits of one process differ from one another below this one."""
+"""The bits of a pipeline's records differ below this one, by far more than they have attachments."""
 
 
 def _named(attachment: Attachment, made_up: str) -> Attachment:

@@ -104,22 +104,28 @@ class BoundedQueue:
         if len(lane) < self._calm_size and nbytes < self._calm_bytes:
             self.nbytes = nbytes
             lane.append(snapshot)
-            return
+            wakes = not self._calm_size  # the listener was about to sleep, or to end, meanwhile
+        else:
+            wakes = self._put_closely(snapshot, lane)
+        if wakes:
+            try:
+                self.call()
+            except RecursionError:  # it was taken: a caller at the end of its stack must not hear otherwise
+                return
+
+    def _put_closely(self, snapshot: Snapshot, lane: deque[Snapshot]) -> bool:
+        """Take a snapshot where there may be no room or somebody may have to be woken; whether he has."""
         self._calm_size = 0
         is_precious = lane is self._precious
         waiting = len(self._chatter) + len(self._precious)
         if waiting >= self._max_size or (self.nbytes >= self._max_bytes and waiting):
             if not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
                 self.give_up(snapshot)
-                return
+                return False
             waiting = self.in_memory
         lane.append(snapshot)
         self.nbytes = nbytes = self.nbytes + snapshot.nbytes
-        if waiting + 1 >= self._wake_size or self._asleep or nbytes >= self._wake_bytes:
-            try:
-                self.call()
-            except RecursionError:  # it was taken: a caller at the end of its stack must not hear otherwise
-                return
+        return waiting + 1 >= self._wake_size or self._asleep or nbytes >= self._wake_bytes
 
     def give_up(self, _snapshot: Snapshot) -> None:
         """Count a snapshot for which there is no room."""
@@ -155,8 +161,11 @@ class BoundedQueue:
         """Up to how much that waits a put is all there is to do: until somebody is to be woken, and once he was rung
         until there is no room. A put looks at its own lane alone, so each has half of it; where one has more, all puts
         look closer."""
-        self._calm_bytes = nbytes
-        self._calm_size = size // 2 if max(len(self._chatter), len(self._precious)) < size // 2 else 0
+        half = size // 2
+        self._calm_size, self._calm_bytes = half, nbytes
+        # Only now: whoever sleeps, ends or fills a lane from here on sees to it himself.
+        if self._asleep or not self._wake_size or len(self._chatter) >= half or len(self._precious) >= half:
+            self._calm_size = 0
 
     def take(self) -> Snapshot | None:
         """The oldest snapshot, or None; for the listener."""

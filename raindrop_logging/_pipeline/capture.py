@@ -35,7 +35,11 @@ def capture(fields: Mapping[str, Any], block: Any, scope: Mapping[str, Any] | No
             return _captured_as_bytes(fields, block, scope, bits)
         kept = _keep(block, event)
         kept.properties = said = _encode(properties)
-        held = _EVENT_BYTES + _nbytes(kept.input or "") + _nbytes(kept.output or "") + len(said)
+        held = _EVENT_BYTES + len(said)
+        if kept.input is not None:
+            held += _nbytes(kept.input)
+        if kept.output is not None:
+            held += _nbytes(kept.output)
     except Exception:  # noqa: BLE001 -- no usual event
         return _captured_as_bytes(fields, block, scope, bits)
     return Snapshot(
@@ -97,6 +101,7 @@ _nbytes = str.__sizeof__
 
 # ---- an event: the look makes a copy that is valid, and that is kept
 
+_Label: Any = Annotated[str, Meta(max_length=200)]
 _Name: Any = Annotated[str, Meta(min_length=1, max_length=200)]
 _EVENT: dict[str, Any] = {
     "user_id": _Name,
@@ -104,29 +109,27 @@ _EVENT: dict[str, Any] = {
     "event_id": _Name,
     "input": _Text,
     "output": _Text,
-    "model": _Name,
-    "convo_id": _Name,
+    "model": _Label,
+    "convo_id": _Label,
     "properties": _Dict,
-    "timestamp": _Name | Annotated[int, Meta(ge=0, le=2**53)] | float,
+    "timestamp": _Label | Annotated[int, Meta(ge=0, le=2**53)] | float,
 }
 """Fields of an event, in the order in which people often write them, since that is how they are found soonest. Narrower
 than the vocabulary's, so that what passes is valid by it; what is not here, such as attachments, is no usual field."""
 
 _EVENT_BYTES = SNAPSHOT_OVERHEAD + 500
-"""Memory of an event beside its input, its output and what its properties say."""
+"""Memory of an event beside its input, its output and what its properties say: names of a usual length."""
 
 
 def _usual_event(word: RecordType) -> type[Struct]:
     known = STRUCTS[word].__struct_fields__
     kinds: dict[str, Any] = _EVENT | {"type": Literal[word]}
-    fields: list[Any] = [
-        (name, kinds[name] | None if name in kinds and name in known else None, None)
-        for name in dict.fromkeys((*kinds, *known))
-    ]
+    fields: list[Any] = [(name, kind | None, None) for name, kind in kinds.items() if name in known]
+    fields += [(name, None, None) for name in known if name not in kinds]
     return msgspec.defstruct(
         f"Usual{STRUCTS[word].__name__}",
         fields,
-        namespace={"record_type": word},
+        namespace={"record_type": word} | {name: None for name in kinds if name not in known},
         forbid_unknown_fields=True,
         omit_defaults=True,
         gc=False,
@@ -138,39 +141,39 @@ _EVENTS: Mapping[Any, Any] = {word: _usual_event(word) for word in ("ai", "event
 
 # ---- another record: it is looked at, and kept as bytes
 
-_DICTS: Mapping[Any, tuple[str, ...]] = {
-    "signal": ("properties",),
+_DICTS: Mapping[str, tuple[str, ...]] = {
     "identify": ("traits",),
     "span": ("properties", "attributes", "input", "output"),
 }
-"""Fields that usually are dicts. Before msgspec looks at one it must be known for Python's own: any mapping would do
-for msgspec, and it would ask it for its keys."""
+"""Fields that usually are dicts, beside the properties that every other type has. Before msgspec looks at one it must
+be known for Python's own: any mapping would do for msgspec, and it would ask it for its keys."""
 
 
-def _usual(word: RecordType) -> type[Struct]:
-    struct, dicts = STRUCTS[word], _DICTS[word]
+def _usual(word: str, struct: type[Struct]) -> tuple[type[Struct], tuple[str, ...]]:
+    dicts = _DICTS.get(word, ("properties",))
     fields = [(name, _Value | _Dict if name in dicts else _Value, None) for name in struct.__struct_fields__]
-    return msgspec.defstruct(struct.__name__, fields, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(struct.__name__, fields, forbid_unknown_fields=True, gc=False), dicts
 
 
-_USUAL = {word: _usual(word) for word in _DICTS}
+_USUAL = {str(word): _usual(word, struct) for word, struct in STRUCTS.items()}
 
 
 def _usual_bytes(block: Any, word: Any) -> bytes:
-    """The bytes of a block of another type.
+    """The bytes of a usual block.
 
     Raises:
-        Exception: it is no usual one.
+        Exception: it is none.
     """
-    for key in _DICTS[word if type(word) is str else ""]:
+    usual, dicts = _USUAL[word if type(word) is str else ""]
+    for key in dicts:
         value = block.get(key)
         if value is not None and type(value) is not dict and type(value) is not str:
             raise TypeError
-    _keep(block, _USUAL[word])
+    _keep(block, usual)
     return exact((_encode(block), b""))
 
 
-for _struct in (*_EVENTS.values(), *_USUAL.values()):
+for _struct in (*_EVENTS.values(), *(usual for usual, _ in _USUAL.values())):
     # The first look at a type reads its annotations, and ends the process if a signal handler or another thread comes
     # with a second one meanwhile.
     _keep({}, _struct)

@@ -155,7 +155,7 @@ class _Stream(httpcore.NetworkStream):
 
 def _socket_of(stream: httpcore.NetworkStream) -> socket.socket | None:
     """The socket of a stream, where all that is written to the stream goes to it as it is: its own `sendall` has one
-    timeout for all of a text, and lets no other thread run in between. None where TLS within TLS is in front of it."""
+    timeout for all of a text, in one call. None where TLS within TLS is in front of it."""
     import ssl
 
     found, within = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")

@@ -68,6 +68,12 @@ class Snapshot(Struct, frozen=True, gc=False):
         return self.number if self.ident is None else self.ident
 
     @property
+    def packed(self) -> bytes:
+        """What of the block is MessagePack: all of it, or its properties."""
+        block: Any = self.block
+        return block if isinstance(block, bytes) else block.properties
+
+    @property
     def source(self) -> Source:
         """Where the record was logged."""
         return Source(self.logger, self.path, self.line)
@@ -89,8 +95,7 @@ def packed_block(snapshot: Snapshot) -> bytes:
     block = snapshot.block
     if isinstance(block, bytes):
         return block
-    properties: bytes = block.properties  # type: ignore[attr-defined]
-    said = replace(block, properties=None if properties == _NONE else msgspec.Raw(properties))
+    said = replace(block, properties=None if snapshot.packed == _NONE else msgspec.Raw(snapshot.packed))
     try:
         return _encode(said)
     except UNPACKABLE:
@@ -161,7 +166,7 @@ class Told(Struct, frozen=True, gc=False):
     """
 
     lane: Lane
-    block: Any  # a Struct of the vocabulary; an interaction's is what it adds up to
+    block: Any  # a Struct with the fields of one of the vocabulary's; an interaction's is what it adds up to
     event_id: str
     trace_id: str | None
     timestamp: float | None

@@ -111,7 +111,7 @@ class Router:
                     _fill(record_type, block, context)
         if snapshot.error is not None:
             _add_error(record_type, block, snapshot.error)
-        if isinstance(snapshot.block, bytes) and _may_hold_bytes(snapshot.block):
+        if _may_hold_bytes(snapshot.packed):
             _say_bytes(block)
         rules(record_type, block)
         given = getattr(block, "timestamp", None)
@@ -142,7 +142,7 @@ def _valid(record_type: RecordType, snapshot: Snapshot) -> Any:
 _decode = msgspec.msgpack.Decoder().decode
 _pack_into = msgspec.msgpack.Encoder().encode_into
 _PACKED = bytearray()
-"""Overwritten by each look whether a block can be packed; only the listener looks."""
+"""Overwritten by each look whether a block can be packed; whoever looks, no other thread comes in between."""
 
 
 def _type_of(snapshot: Snapshot) -> RecordType:

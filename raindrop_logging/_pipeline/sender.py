@@ -177,7 +177,8 @@ class Sender:
     def a_second(self) -> float:
         """Requests that all connections carry in a second at the pace of the answers so far; no end of them where
         these are so fast that it does not depend on them."""
-        return MAX_CONNECTIONS / self._round_trip if self._round_trip > SLOW_SECONDS else math.inf
+        connections = 1 if self._inline else MAX_CONNECTIONS
+        return connections / self._round_trip if self._round_trip > SLOW_SECONDS else math.inf
 
     def is_crowded(self, lane: Lane) -> bool:
         """Whether more of this lane would only be in the way of others."""

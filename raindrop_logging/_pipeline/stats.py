@@ -76,8 +76,8 @@ class Stats(Struct, frozen=True, kw_only=True):
     counted by itself. While it runs, each may be a moment old.
 
     Attributes:
-        accepted: records with a block that the handler took, and those that were read back from the disk for an earlier
-            process.
+        accepted: records with a block that the handler took or is taking now, and those that were read back from the
+            disk for an earlier process.
         replayed: of those accepted, the ones read back.
         delivered: their request got its 2xx.
         refused: the receiver refused them.

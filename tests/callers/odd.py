@@ -486,6 +486,7 @@ CONTAINERS: Factories = {
     "set subclass that fails": lambda: failing(*EVERYTHING, base=set, args=([1, 2],)),
     "frozenset subclass that fails": lambda: failing(*EVERYTHING, base=frozenset, args=([1, 2],)),
     "text subclass that fails": lambda: failing(*EVERYTHING, "encode", "isspace", base=str, args=("odd",)),
+    "text subclass that exits": lambda: failing(*EVERYTHING, base=str, args=("odd",), error=SystemExit),
     "int subclass that fails": lambda: failing(*EVERYTHING, "bit_length", base=int, args=(5,)),
     "float subclass that fails": lambda: failing(*EVERYTHING, base=float, args=(1.5,)),
     "bytes subclass that fails": lambda: failing(*EVERYTHING, "decode", base=bytes, args=(b"odd",)),

@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raindrop_logging._pipeline.capture import capture
-from raindrop_logging._pipeline.entries import block_of
+from raindrop_logging._pipeline.entries import Refusal, Snapshot, block_of
+from raindrop_logging._pipeline.router import Router
 from raindrop_logging.plain import MAX_DEPTH, MAX_VALUES, frozen, is_simple, plain
+from raindrop_logging.vocabulary import STRUCTS
 from tests.callers.odd import LIGHT, Array, Offers, Slotted, Struct
 from tests.hostile import EXITS, SHOWN, LazyMapping, failing
 
@@ -110,7 +112,7 @@ LONG = "long"
 events = st.fixed_dictionaries(
     {},
     optional={
-        "user_id": texts,
+        "user_id": texts | st.none(),
         "event": st.sampled_from(["chat", "", "c" * 300]),
         "event_id": texts | st.none() | st.integers(),
         "input": texts | st.just(LONG),
@@ -140,6 +142,25 @@ def test_a_usual_event_is_kept_as_any_other_block_would_be(
             block["input"] = "q" * 70_000
         blocks.append(block)
     assert _said(_captured(blocks[0])) == _said(frozen(blocks[1]))
+
+
+@given(events)
+@settings(max_examples=300)
+def test_a_usual_event_is_as_valid_as_any_other_block_would_be(event: dict[str, Any]) -> None:
+    """What is refused, and what comes of the rest, does not depend on how it was kept."""
+    record = logging.LogRecord("shop", logging.INFO, "/srv/shop.py", 1, "ai", (), None)
+    for word in ("ai", "event", "begin", "update", "finish"):
+        record.msg = word
+        usual, careful = (_outcome(capture(record.__dict__, block, None, 1)) for block in (event, OrderedDict(event)))
+        assert usual == careful, word
+
+
+def _outcome(snapshot: Snapshot) -> str:
+    found = Router({}).route(snapshot)
+    if isinstance(found, Refusal):
+        return repr(found)
+    block = {name: getattr(found.block, name) for name in STRUCTS[found.type].__struct_fields__}
+    return repr((found.type, found.event_id, found.timestamp, block))
 
 
 def _said(block: dict[str, Any]) -> str:

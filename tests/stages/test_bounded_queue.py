@@ -14,6 +14,7 @@ import pytest
 from raindrop_logging._pipeline.bounded_queue import BoundedQueue, Bounds
 from raindrop_logging._pipeline.entries import ErrorText, Snapshot
 from raindrop_logging._pipeline.stats import Count
+from tests.processes.deployment import until
 from tests.stages.entries_made import PLACE, snapshot
 
 
@@ -48,6 +49,32 @@ def test_the_bell_rings_when_a_batch_is_complete_and_not_before() -> None:
     by_bytes = _queue()
     by_bytes.put(_snapshot(nbytes=5_000))
     assert _rung(by_bytes)
+
+
+def test_whoever_sleeps_until_the_first_record_is_woken_whatever_is_said_meanwhile() -> None:
+    """The one who has started a listener says so after it has begun, and by then it may sleep."""
+    queue = _queue()
+    queue.attended(by_listener=False)
+    sleeper = threading.Thread(target=queue.sleep, args=(60.0,), kwargs={"until_first": True}, daemon=True)
+    sleeper.start()
+    until(lambda: queue._asleep, "a listener that sleeps")
+    queue.attended(by_listener=True)
+    queue.put(_snapshot())
+    sleeper.join(20)
+    assert not sleeper.is_alive()
+
+
+def test_once_nobody_listens_each_record_asks_for_somebody_again() -> None:
+    """Whatever the listener that ends has set while it was told to."""
+    asked: list[int] = []
+    queue = _queue()
+    queue.attend = lambda: asked.append(1)
+    queue.attended(by_listener=True)
+    queue.put(_snapshot())
+    queue.attended(by_listener=False)
+    queue._be_calm_below(5, 5_000)  # as the listener does when it wakes
+    queue.put(_snapshot(1))
+    assert asked == [1]
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop_oldest", [1, 2]), ("drop_newest", [0, 1])])
