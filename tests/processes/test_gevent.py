@@ -37,7 +37,7 @@ ticks = []
 def tick():
     while True:
         ticks.append(1)
-        gevent.sleep(0)
+        gevent.sleep(0.001)
 gevent.spawn(tick)
 say("e")
 assert raindrop_logging.flush(10)
