@@ -104,14 +104,12 @@ class BoundedQueue:
         if len(lane) < self._calm_size and nbytes < self._calm_bytes:
             self.nbytes = nbytes
             lane.append(snapshot)
-            wakes = not self._calm_size  # the listener was about to sleep, or to end, meanwhile
-        else:
-            wakes = self._put_closely(snapshot, lane)
-        if wakes:
-            try:
-                self.call()
-            except RecursionError:  # it was taken: a caller at the end of its stack must not hear otherwise
+            if self._calm_size:  # else the listener was about to sleep, or to end, meanwhile
                 return
+        elif not self._put_closely(snapshot, lane):
+            return
+        with suppress(RecursionError):  # it was taken: a caller at the end of its stack must not hear otherwise
+            self.call()
 
     def _put_closely(self, snapshot: Snapshot, lane: deque[Snapshot]) -> bool:
         """Take a snapshot where there may be no room or somebody may have to be woken; whether he has."""

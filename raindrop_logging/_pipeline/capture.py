@@ -36,10 +36,10 @@ def capture(fields: Mapping[str, Any], block: Any, scope: Mapping[str, Any] | No
         kept = _keep(block, event)
         kept.properties = said = _encode(properties)
         held = _EVENT_BYTES + len(said)
-        if kept.input is not None:
-            held += _nbytes(kept.input)
-        if kept.output is not None:
-            held += _nbytes(kept.output)
+        if (text := kept.input) is not None:
+            held += _nbytes(text)
+        if (text := kept.output) is not None:
+            held += _nbytes(text)
     except Exception:  # noqa: BLE001 -- no usual event
         return _captured_as_bytes(fields, block, scope, bits)
     return Snapshot(
@@ -111,7 +111,7 @@ _EVENT: dict[str, Any] = {
     "output": _Text,
     "model": _Label,
     "convo_id": _Label,
-    "properties": _Dict,
+    "properties": Annotated[dict[str, _Short | _Scalar | _List], _Few],
     "timestamp": _Label | Annotated[int, Meta(ge=0, le=2**53)] | float,
 }
 """Fields of an event, in the order in which people often write them, since that is how they are found soonest. Narrower
@@ -155,7 +155,9 @@ def _usual(word: str, struct: type[Struct]) -> tuple[type[Struct], tuple[str, ..
     return msgspec.defstruct(struct.__name__, fields, forbid_unknown_fields=True, gc=False), dicts
 
 
-_USUAL = {str(word): _usual(word, struct) for word, struct in STRUCTS.items()}
+_USUAL_EVENT = _usual("finish", STRUCTS["finish"])
+_USUAL = {str(word): _USUAL_EVENT if word in _EVENTS else _usual(word, struct) for word, struct in STRUCTS.items()}
+"""The look is only for kinds and sizes: which fields an event of a type may have, the router says."""
 
 
 def _usual_bytes(block: Any, word: Any) -> bytes:
@@ -173,7 +175,7 @@ def _usual_bytes(block: Any, word: Any) -> bytes:
     return exact((_encode(block), b""))
 
 
-for _struct in (*_EVENTS.values(), *(usual for usual, _ in _USUAL.values())):
+for _struct in {*_EVENTS.values(), *(usual for usual, _ in _USUAL.values())}:
     # The first look at a type reads its annotations, and ends the process if a signal handler or another thread comes
     # with a second one meanwhile.
     _keep({}, _struct)

@@ -95,7 +95,8 @@ def packed_block(snapshot: Snapshot) -> bytes:
     block = snapshot.block
     if isinstance(block, bytes):
         return block
-    said = replace(block, properties=None if snapshot.packed == _NONE else msgspec.Raw(snapshot.packed))
+    properties = snapshot.packed
+    said = replace(block, properties=None if properties == _NONE else msgspec.Raw(properties))
     try:
         return _encode(said)
     except UNPACKABLE:
