@@ -115,15 +115,15 @@ class BoundedQueue:
         """Take a snapshot where there may be no room or somebody may have to be woken; whether he has."""
         self._calm_size = 0
         is_precious = lane is self._precious
-        waiting = len(self._chatter) + len(self._precious)
-        if waiting >= self._max_size or (self.nbytes >= self._max_bytes and waiting):
-            if not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
-                self.give_up(snapshot)
-                return False
-            waiting = self.in_memory
+        if self.is_full and not self._make_room(is_precious) and not (is_precious and self._drop_newest_chatter()):
+            self.give_up(snapshot)
+            return False
         lane.append(snapshot)
-        self.nbytes = nbytes = self.nbytes + snapshot.nbytes
-        return waiting + 1 >= self._wake_size or self._asleep or nbytes >= self._wake_bytes
+        self.nbytes += snapshot.nbytes
+        return self._asks_for_somebody(self.in_memory)
+
+    def _asks_for_somebody(self, waiting: int) -> bool:
+        return waiting >= self._wake_size or self._asleep or self.nbytes >= self._wake_bytes
 
     def give_up(self, _snapshot: Snapshot) -> None:
         """Count a snapshot for which there is no room."""
@@ -131,7 +131,7 @@ class BoundedQueue:
 
     def wake(self, waiting: int) -> None:
         """Call if the listener sleeps until the next record, or if so many are a batch."""
-        if waiting >= self._wake_size or self._asleep or self.nbytes >= self._wake_bytes:
+        if self._asks_for_somebody(waiting):
             self.call()
 
     def call(self) -> None:

@@ -14,6 +14,7 @@ Touches: sockets (httpcore), the clock, a variable of the calling thread
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Generator, Iterable
@@ -23,8 +24,6 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 
 if TYPE_CHECKING:
-    import ssl
-
     import httpx
 
 _POOL, _BACKEND = "_pool", "_network_backend"
@@ -156,8 +155,6 @@ class _Stream(httpcore.NetworkStream):
 def _socket_of(stream: httpcore.NetworkStream) -> socket.socket | None:
     """The socket of a stream, where all that is written to the stream goes to it as it is: its own `sendall` has one
     timeout for all of a text, in one call. None where TLS within TLS is in front of it."""
-    import ssl
-
     found, within = stream.get_extra_info("socket"), stream.get_extra_info("ssl_object")
     return found if isinstance(found, socket.socket) and not isinstance(within, ssl.SSLObject) else None
 

@@ -110,10 +110,7 @@ class Attempt:
         "ended",
         "first",
         "flying",
-        "keys",
-        "nbytes",
         "place",
-        "records",
         "request",
     )
 
@@ -121,9 +118,6 @@ class Attempt:
         self.batch = batch
         self.place = (batch.serial, offset)  # the order in which requests came, and stand in it for good
         self.request = request
-        self.keys = request.keys
-        self.records = request.records
-        self.nbytes = request.nbytes
         self.attempts = 0
         self.first: float | None = None
         self.behind = 0  # lines in which another one stands first
@@ -250,11 +244,11 @@ class Outbox:
         """Take a request to send."""
         self.last_serial += 1
         attempt = Attempt(_Batch(self.last_serial), 0, request)
-        shared = attempt.keys & self._lines.keys()
+        shared = attempt.request.keys & self._lines.keys()
         for key in shared:
             self._behind.setdefault(key, deque()).append(attempt)
         attempt.behind = len(shared)
-        self._lines.update(dict.fromkeys(attempt.keys - shared, attempt))
+        self._lines.update(dict.fromkeys(attempt.request.keys - shared, attempt))
         self._enter(attempt)
         self._weigh()
 
@@ -397,12 +391,12 @@ class Outbox:
         lane, middle, offset = attempt.request.lane, len(items) // 2, attempt.place[1]
         left = Attempt(batch, offset, request_of(lane, items[:middle]))
         right = Attempt(batch, offset + middle, request_of(lane, items[middle:]))
-        both = left.keys & right.keys
+        both = left.request.keys & right.request.keys
         right.behind = len(both)
         for key in both:
             self._behind.setdefault(key, deque()).appendleft(right)
         # It was on its way, so it stood first in every line: its halves take that place over.
-        self._lines.update(dict.fromkeys(right.keys, right) | dict.fromkeys(left.keys, left))
+        self._lines.update(dict.fromkeys(right.request.keys, right) | dict.fromkeys(left.request.keys, left))
         self._enter(left)
         self._enter(right)
         self._leave(attempt)
@@ -430,7 +424,7 @@ class Outbox:
         lane.ready -= not (attempt.flying or attempt.behind)
         self._count(attempt, -1)
         lines, behind = self._lines, self._behind
-        for key in attempt.keys:
+        for key in attempt.request.keys:
             if lines[key] is not attempt:
                 self._step_out(attempt, key)
             elif behind and key in behind:
@@ -459,11 +453,11 @@ class Outbox:
     def _count(self, attempt: Attempt, sign: int) -> None:
         lane = self._lanes[attempt.request.lane]
         self._requests += sign
-        self.records += sign * attempt.records
-        self.nbytes += sign * attempt.nbytes
+        self.records += sign * attempt.request.records
+        self.nbytes += sign * attempt.request.nbytes
         lane.requests += sign
         lane.items += sign * len(attempt.request.items)
-        lane.nbytes += sign * attempt.nbytes
+        lane.nbytes += sign * attempt.request.nbytes
 
     def _weigh(self) -> None:
         """See whether it is full; what lanes that are down hold counts up to their share."""

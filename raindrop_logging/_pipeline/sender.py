@@ -391,7 +391,7 @@ class Sender:
 
     def _tell(self, attempt: Attempt, verdict: Verdict, detail: str, settled: Settled) -> None:
         name = f"{self._receiver.endpoint}{ROUTES[attempt.request.lane]}"
-        records = attempt.records if attempt.attempts == 1 else 0  # a record that waits is told once
+        records = attempt.request.records if attempt.attempts == 1 else 0  # a record that waits is told once
         if settled.refused:
             self._tell_refused(settled.refused, f"{name} answered {detail}")
         if settled.expired:

@@ -44,7 +44,7 @@ def test_every_record_ends_once_and_in_order_of_its_key(
         attempt = stage.take(now) if len(flying) < 4 else None
         if attempt is not None:
             assert ready
-            assert not any(attempt.keys & other.keys for other in flying)
+            assert not any(attempt.request.keys & other.request.keys for other in flying)
             flying.append(attempt)
         elif flying:
             chosen = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
@@ -89,7 +89,7 @@ def test_what_goes_next_is_the_oldest_that_nothing_older_holds_back(asked: list[
             stage.settle(flying.pop(one % len(flying)), other, 0.0)
         everything = list(stage._unsettled())
         assert len(stage) == len(everything)
-        assert stage.records == sum(attempt.records for attempt in everything)
+        assert stage.records == sum(attempt.request.records for attempt in everything)
         assert stage.has_until(stage.last_serial) is bool(everything)
         for lane in Lane:
             items = sum(len(attempt.request.items) for attempt in everything if attempt.request.lane is lane)
@@ -104,7 +104,7 @@ def _search(stage: Outbox) -> Attempt | None:
     held: set[str] = set()
     for attempt in stage._unsettled():
         healthy = stage._lanes[attempt.request.lane].health.lets_through(0.0)
-        if healthy and not attempt.flying and held.isdisjoint(attempt.keys):
+        if healthy and not attempt.flying and held.isdisjoint(attempt.request.keys):
             return attempt
-        held |= attempt.keys
+        held |= attempt.request.keys
     return None
